@@ -1,0 +1,256 @@
+"""Conditional normalising flow: class and any subset of parameters -> amplitude and latent vector.
+
+Two neural spline flows (Durkan et al. 2019, arXiv:1906.04032) in a row: the amplitude given the star, and the latent
+vector given the star and its amplitude. So an amplitude may be given, and the shape follows it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from ..errors import ConfigError, InputError
+from ..model.blocks import in_blocks
+
+__all__ = ["FlowConfig", "FlowRegressor"]
+
+_log = logging.getLogger(__name__)
+_TAIL = 4.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowConfig:
+    """Size and training of the flow.
+
+    Attributes
+    ----------
+    transforms, bins : int
+        Number of coupling transforms and of spline bins.
+    hidden : tuple of int
+        Widths of the conditioning networks.
+    epochs, batch_size : int
+        Length of training.
+    learning_rate, weight_decay : float
+        Of Adam with decoupled weight decay, on a cosine schedule.
+    drop_parameters, drop_subclass : float
+        Probability that a known parameter, or the subclass, is hidden in training.
+    patience : int
+        Epochs without a better validation likelihood before training stops.
+    """
+
+    transforms: int = 4
+    bins: int = 8
+    hidden: tuple[int, ...] = (96, 96)
+    epochs: int = 60
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    drop_parameters: float = 0.3
+    drop_subclass: float = 0.1
+    patience: int = 12
+
+    def __post_init__(self) -> None:
+        if self.transforms < 1 or self.bins < 2 or not self.hidden:
+            raise ConfigError("latent: transforms, bins and hidden must be positive")
+
+
+class FlowRegressor:
+    """Draws amplitude and latent vector of a star from its condition.
+
+    Parameters
+    ----------
+    n_condition : int
+        Length of the star's condition; see :meth:`lcgen.prepare.conditioning.Conditioner.star_features`.
+    latent_dim : int
+        Dimensions of the latent space.
+    config : FlowConfig
+    """
+
+    name = "flow"
+
+    def __init__(self, n_condition: int, latent_dim: int, config: FlowConfig | None = None) -> None:
+        import zuko
+
+        self.config = config or FlowConfig()
+        self.n_condition, self.latent_dim = n_condition, latent_dim
+        c = self.config
+        options: dict[str, Any] = {"bins": c.bins, "hidden_features": list(c.hidden)}
+        # one dimension needs one monotonic transform of its own; more of them change nothing
+        self.scale_flow = zuko.flows.NSF(1, n_condition, transforms=1, **options)
+        self.latent_flow = zuko.flows.NSF(
+            latent_dim, n_condition + 1, transforms=c.transforms, passes=min(2, latent_dim), **options
+        )
+        self.centre = np.zeros(latent_dim)
+        self.width = np.ones(latent_dim)
+
+    # ------------------------------------------------------------------ training
+    def fit(
+        self,
+        features: ArrayLike,
+        scale: ArrayLike,
+        mean: ArrayLike,
+        std: ArrayLike,
+        *,
+        weights: ArrayLike,
+        validation: ArrayLike,
+        seed: int,
+        parameter_columns: tuple[slice, slice],
+        subclass_columns: slice,
+        keep_column: int,
+        progress: bool | None = None,
+    ) -> FlowRegressor:
+        """Fit by maximum likelihood on draws from the encoder's posteriors.
+
+        Parameters
+        ----------
+        features : array_like, shape (n, n_condition)
+        scale : array_like, shape (n,)
+            Standardised log amplitude.
+        mean, std : array_like, shape (n, latent_dim)
+            Posterior of each curve; a new draw is used in every epoch.
+        weights : array_like, shape (n,)
+            Relative frequency with which a curve is used.
+        validation : array_like of bool, shape (n,)
+            Curves of stars that only decide when to stop.
+        seed : int
+        parameter_columns : pair of slices
+            Values and masks among the features.
+        subclass_columns : slice
+        keep_column : int
+            Index, within the parameters, of the one that is never hidden: the period.
+        progress : bool, optional
+        """
+        arrays = [np.asarray(a, dtype=np.float32) for a in (features, scale, mean, std)]
+        if any(not np.isfinite(a).all() for a in arrays):
+            raise InputError("the flow needs finite features and targets")
+        x, s, mu, sd = (torch.from_numpy(a) for a in arrays)
+        held = torch.from_numpy(np.asarray(validation, dtype=bool))
+        rate = torch.from_numpy(np.asarray(weights, dtype=np.float64))
+        self.centre, self.width = mu[~held].mean(0).numpy().astype(float), mu[~held].std(0).numpy().astype(float)
+        centre, width = torch.from_numpy(self.centre).float(), torch.from_numpy(self.width).float()
+        train, check = torch.nonzero(~held).squeeze(1), torch.nonzero(held).squeeze(1)
+        generator = torch.Generator().manual_seed(seed)
+        parameters = [*self.scale_flow.parameters(), *self.latent_flow.parameters()]
+        c = self.config
+        optimiser = torch.optim.AdamW(parameters, lr=c.learning_rate, weight_decay=c.weight_decay)
+        steps = max(1, math.ceil(train.numel() / c.batch_size))
+        total = c.epochs * steps
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda k: min(1.0, (k + 1) / 100) * 0.5 * (1 + math.cos(math.pi * min(k / total, 1.0)))
+        )
+        values, masks = parameter_columns
+        n_params = values.stop - values.start
+
+        def hide(batch: Tensor) -> Tensor:
+            batch = batch.clone()
+            dropped = torch.rand(batch.shape[0], n_params, generator=generator) < c.drop_parameters
+            dropped[:, keep_column] = False
+            batch[:, values] *= ~dropped
+            batch[:, masks] *= ~dropped
+            batch[:, subclass_columns] *= (
+                torch.rand(batch.shape[0], 1, generator=generator) >= c.drop_subclass
+            ).float()
+            return batch
+
+        def loss_of(rows: Tensor, context: Tensor, noise: Tensor) -> Tensor:
+            z = (mu[rows] + sd[rows] * noise - centre) / width
+            amplitude = s[rows, None]
+            nll = -self.scale_flow(context).log_prob(amplitude)
+            return nll - self.latent_flow(torch.cat([context, amplitude], dim=1)).log_prob(z)
+
+        check_noise = torch.randn(check.numel(), self.latent_dim, generator=generator)
+        best, best_state, waited = math.inf, self._tensors(), 0
+        bar = tqdm(range(c.epochs), desc="latent flow", disable=None if progress is None else not progress)
+        for epoch in bar:
+            for _ in range(steps):
+                rows = train[torch.multinomial(rate[train], c.batch_size, replacement=True, generator=generator)]
+                noise = torch.randn(c.batch_size, self.latent_dim, generator=generator)
+                loss = loss_of(rows, hide(x[rows]), noise).mean()
+                optimiser.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+                optimiser.step()
+                schedule.step()
+            with torch.no_grad():
+                by_weight = rate[check] / rate[check].sum()
+                score = float((loss_of(check, x[check], check_noise).double() * by_weight).sum())
+            bar.set_postfix(nll=f"{score:.3f}")
+            _log.info("flow epoch %d: validation nll %.4f", epoch, score)
+            if score < best:
+                best, best_state, waited = score, self._tensors(), 0
+            else:
+                waited += 1
+                if waited >= c.patience:
+                    break
+        self._load(best_state)
+        self.validation_nll = best
+        return self
+
+    # ------------------------------------------------------------------ drawing
+    def sample(
+        self, features: ArrayLike, normals: ArrayLike, scale: ArrayLike | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Draw amplitude and latent vector; a deterministic function of the random numbers passed in.
+
+        Parameters
+        ----------
+        features : array_like, shape (n, n_condition)
+        normals : array_like, shape (n, latent_dim + 1)
+            Standard normal numbers: one for the amplitude, the rest for the latent vector.
+        scale : array_like, shape (n,), optional
+            Standardised log amplitude where it is given, NaN where it is to be drawn.
+
+        Returns
+        -------
+        scale : ndarray, shape (n,)
+            Standardised log amplitude.
+        z : ndarray, shape (n, latent_dim)
+        """
+        x = np.asarray(features, dtype=np.float32)
+        e = np.clip(np.asarray(normals, dtype=np.float32), -_TAIL, _TAIL)
+        given = np.full(x.shape[0], np.nan) if scale is None else np.asarray(scale, dtype=float)
+        (drawn,) = in_blocks(lambda c, u: self.scale_flow(c).transform.inv(u), x, e[:, :1])
+        amplitude = np.where(np.isfinite(given), given, drawn[:, 0].astype(float))
+        context = np.concatenate([x, np.clip(amplitude, -6, 6).astype(np.float32)[:, None]], axis=1)
+        (z,) = in_blocks(lambda c, u: self.latent_flow(c).transform.inv(u), context, e[:, 1:])
+        return amplitude, (z * self.width + self.centre).astype(np.float32)
+
+    # ------------------------------------------------------------------ storage
+    def _tensors(self) -> dict[str, Tensor]:
+        out = {f"scale.{k}": v.detach().clone() for k, v in self.scale_flow.state_dict().items()}
+        return out | {f"latent.{k}": v.detach().clone() for k, v in self.latent_flow.state_dict().items()}
+
+    def _load(self, tensors: Mapping[str, Tensor]) -> None:
+        for prefix, flow in (("scale.", self.scale_flow), ("latent.", self.latent_flow)):
+            flow.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+            flow.eval()
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray]]:
+        """Configuration for JSON, and arrays for safetensors."""
+        config = {
+            "n_condition": self.n_condition,
+            "latent_dim": self.latent_dim,
+            "centre": self.centre.tolist(),
+            "width": self.width.tolist(),
+            "config": asdict(self.config),
+        }
+        return config, {k: np.ascontiguousarray(v.numpy()) for k, v in self._tensors().items()}
+
+    @classmethod
+    def from_state(cls, config: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> FlowRegressor:
+        """The inverse of :meth:`to_state`."""
+        stored = dict(config["config"])
+        stored["hidden"] = tuple(stored["hidden"])
+        flow = cls(int(config["n_condition"]), int(config["latent_dim"]), FlowConfig(**stored))
+        flow.centre, flow.width = np.asarray(config["centre"]), np.asarray(config["width"])
+        flow._load({k: torch.from_numpy(np.array(v)) for k, v in arrays.items()})
+        return flow

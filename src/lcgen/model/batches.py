@@ -1,0 +1,167 @@
+"""Batches of prepared curves as tensors, with random masking of what the network is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..prepare.conditioning import Conditioner
+from ..prepare.dataset import PreparedCurves, bin_curves
+from ..taxonomy import PHYSICAL
+
+__all__ = ["CurveBatch", "CurveBatches", "encoder_extras", "n_encoder_condition"]
+
+_N_EXTRAS = 3
+
+
+def n_encoder_condition(conditioner: Conditioner) -> int:
+    """Length of the encoder's condition: the star's, the band of the input, amplitude, noise and number of points."""
+    return conditioner.n_star + len(conditioner.bands) + _N_EXTRAS
+
+
+def encoder_extras(curves: PreparedCurves, conditioner: Conditioner) -> NDArray[np.float32]:
+    """Band of the input, standardised amplitude scale, log noise and log number of points.
+
+    Returns
+    -------
+    ndarray, shape (n, n_bands + 3)
+    """
+    counts = np.diff(curves.offsets)
+    noise = np.array(
+        [np.median(curves.sigma[a:b]) for a, b in zip(curves.offsets[:-1], curves.offsets[1:], strict=True)]
+    )
+    bands = np.eye(len(conditioner.bands), dtype=np.float32)[curves.band]
+    extras = np.stack(
+        [
+            np.clip(conditioner.standard_scale(curves.cls, curves.scale), -4, 4),
+            np.log10(np.maximum(noise, 1e-3)) + 1.0,
+            np.log10(counts / 200.0),
+        ],
+        axis=1,
+    )
+    return np.concatenate([bands, extras.astype(np.float32)], axis=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveBatch:
+    """One batch; see :meth:`lcgen.model.cvae.PeriodicCVAE.terms` for the shapes."""
+
+    bins: Tensor
+    encoder_condition: Tensor
+    decoder_condition: Tensor
+    phase: Tensor
+    value: Tensor
+    sigma: Tensor
+    weight: Tensor
+
+
+class CurveBatches:
+    """Prepared curves on a device, ready to be drawn in batches.
+
+    Parameters
+    ----------
+    curves : PreparedCurves
+    conditioner : Conditioner
+    n_points : int
+        Observations used of each curve at a time; longer curves are subsampled and weighted accordingly.
+    device : str or torch.device
+    """
+
+    def __init__(
+        self,
+        curves: PreparedCurves,
+        conditioner: Conditioner,
+        *,
+        n_points: int = 256,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.curves, self.conditioner, self.n_points = curves, conditioner, n_points
+        self.device = torch.device(device)
+        self.bins = self._put(bin_curves(curves))
+        self.star = self._put(conditioner.star_features(curves.cls, curves.subclass, curves.params))
+        self.extras = self._put(encoder_extras(curves, conditioner))
+        self.decoder = self._put(
+            conditioner.decoder_features(curves.cls, curves.subclass, curves.params, curves.band)
+        )
+        self.start = self._put(curves.offsets[:-1])
+        self.count = self._put(np.diff(curves.offsets))
+        self.observations = self._put(np.stack([curves.phase, curves.value, curves.sigma]))
+        self.partner = self._put(curves.partner)
+        n_class, n_sub = len(conditioner.classes), len(conditioner.subclasses)
+        self._subclass_columns = slice(n_class, n_class + n_sub)
+        first = n_class + n_sub + 1
+        self._value_columns = slice(first, first + len(PHYSICAL))
+        self._mask_columns = slice(first + len(PHYSICAL), first + 2 * len(PHYSICAL))
+
+    def _put(self, array: NDArray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def __len__(self) -> int:
+        return len(self.curves)
+
+    def get(
+        self,
+        rows: Tensor,
+        *,
+        generator: torch.Generator | None = None,
+        swap: float = 0.0,
+        drop_parameters: float = 0.0,
+        drop_subclass: float = 0.0,
+    ) -> CurveBatch:
+        """The curves in `rows`, with random masking where a generator is given.
+
+        Parameters
+        ----------
+        rows : Tensor of int64, shape (n,)
+            Curves that the encoder sees.
+        generator : torch.Generator, optional
+            Source of all random choices; without it nothing is masked and points are taken evenly.
+        swap : float
+            Probability that the decoder has to describe the star's other band, where there is one.
+        drop_parameters : float
+            Probability that a known parameter is hidden, one by one; half of that, that all but the period are.
+        drop_subclass : float
+            Probability that the subclass is hidden.
+        """
+        n = rows.numel()
+
+        def draw(*shape: int) -> Tensor:
+            if generator is None:
+                return torch.ones(shape, device=self.device)
+            return torch.rand(shape, generator=generator, device=self.device)
+
+        other = self.partner[rows]
+        target = torch.where((draw(n) < swap) & (other >= 0), other, rows)
+        star = self.star[rows].clone()
+        decoder = self.decoder[target].clone()
+        hide = (draw(n, len(PHYSICAL)) < drop_parameters) | (draw(n, 1) < 0.5 * drop_parameters)
+        hide[:, PHYSICAL.index("period")] = False
+        star[:, self._value_columns] *= ~hide
+        star[:, self._mask_columns] *= ~hide
+        known = (draw(n, 1) >= drop_subclass).float()
+        star[:, self._subclass_columns] *= known
+        decoder[:, self._subclass_columns] *= known
+
+        count = self.count[target].unsqueeze(1)
+        step = torch.arange(self.n_points, device=self.device).unsqueeze(0)
+        if generator is None:
+            spread = (step.double() * count / self.n_points).long()
+        else:
+            spread = (draw(n, self.n_points).double() * count).long()
+        index = torch.where(count > self.n_points, spread, step).clamp_max(count - 1)
+        valid = (step < count).float()
+        weight = valid * count / valid.sum(1, keepdim=True)
+        phase, value, sigma = self.observations[:, self.start[target].unsqueeze(1) + index]
+        return CurveBatch(
+            bins=self.bins[rows],
+            encoder_condition=torch.cat([star, self.extras[rows]], dim=1),
+            decoder_condition=decoder,
+            phase=phase,
+            value=value,
+            sigma=torch.where(valid > 0, sigma, torch.ones_like(sigma)),
+            weight=weight.float(),
+        )

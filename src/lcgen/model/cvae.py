@@ -1,0 +1,165 @@
+"""The conditional variational autoencoder of folded light curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from .periodic import PeriodicDecoder, PeriodicEncoder, interpolate_periodic
+
+__all__ = ["LossTerms", "PeriodicCVAE", "PeriodicConfig", "gaussian_kl", "profiled_misfit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodicConfig:
+    """Size of the periodic network.
+
+    Attributes
+    ----------
+    latent_dim : int
+        Dimensions of the latent space; those that stay unused are pruned after training.
+    encoder_channels, decoder_channels : tuple of int
+        Channels level by level.
+    encoder_hidden, decoder_hidden : int
+        Width of the perceptrons.
+    kernel : int
+        Kernel of all convolutions; odd.
+    noise_floor : float
+        Error added in quadrature to each observation, in units of the star's amplitude: how well a curve has to be
+        described before the network turns to other stars.
+    huber : float
+        Residual, in standard deviations, from which the misfit grows linearly.
+    """
+
+    latent_dim: int = 10
+    encoder_channels: tuple[int, ...] = (16, 32, 48, 64)
+    encoder_hidden: int = 160
+    decoder_channels: tuple[int, ...] = (48, 32, 24, 16, 16)
+    decoder_hidden: int = 128
+    kernel: int = 5
+    noise_floor: float = 0.01
+    huber: float = 3.0
+
+    def __post_init__(self) -> None:
+        if self.latent_dim < 1:
+            raise ConfigError(f"model.latent_dim must be positive, received {self.latent_dim}")
+        if self.kernel % 2 != 1:
+            raise ConfigError(f"model.kernel must be odd, received {self.kernel}")
+        if len(self.decoder_channels) != 5:
+            raise ConfigError("model.decoder_channels needs five levels: 8, 16, 32, 64 and 128 phases")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossTerms:
+    """Terms of the negative evidence lower bound, one value a curve.
+
+    Attributes
+    ----------
+    misfit : Tensor, shape (n,)
+        Half the (Huber) chi-square at the observed phases.
+    kl : Tensor, shape (n, latent_dim)
+        Kullback-Leibler divergence from the standard normal, by dimension.
+    """
+
+    misfit: Tensor
+    kl: Tensor
+
+
+def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL divergence of N(mean, exp(log_variance)) from N(0, 1), element by element (Kingma & Welling 2014)."""
+    return 0.5 * (mean**2 + torch.exp(log_variance) - 1.0 - log_variance)
+
+
+def profiled_misfit(prediction: Tensor, value: Tensor, sigma: Tensor, weight: Tensor, huber: float) -> Tensor:
+    """Half the Huber chi-square, with the mean magnitude of each curve at its best value.
+
+    Parameters
+    ----------
+    prediction, value, sigma : Tensor, shape (n, n_obs)
+        Model, measurement and standard deviation.
+    weight : Tensor, shape (n, n_obs)
+        How often each observation counts; 0 for padding.
+    huber : float
+        Residual, in standard deviations, from which the misfit grows linearly.
+
+    Returns
+    -------
+    Tensor, shape (n,)
+    """
+    precision = weight / sigma**2
+    residual = value - prediction
+    offset = (precision * residual).sum(1, keepdim=True) / precision.sum(1, keepdim=True).clamp_min(1e-12)
+    pull = ((residual - offset) / sigma).abs()
+    cost = torch.where(pull < huber, 0.5 * pull**2, huber * (pull - 0.5 * huber))
+    return (weight * cost).sum(1)
+
+
+class PeriodicCVAE(nn.Module):
+    """Encoder over phase bins and decoder onto a phase grid, both periodic.
+
+    Parameters
+    ----------
+    config : PeriodicConfig
+    n_encoder_condition, n_decoder_condition : int
+        Lengths of the conditions; see :class:`lcgen.prepare.conditioning.Conditioner`.
+    """
+
+    def __init__(self, config: PeriodicConfig, *, n_encoder_condition: int, n_decoder_condition: int) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = PeriodicEncoder(
+            n_condition=n_encoder_condition,
+            latent_dim=config.latent_dim,
+            channels=config.encoder_channels,
+            hidden=config.encoder_hidden,
+            kernel=config.kernel,
+        )
+        self.decoder = PeriodicDecoder(
+            latent_dim=config.latent_dim,
+            n_condition=n_decoder_condition,
+            channels=config.decoder_channels,
+            hidden=config.decoder_hidden,
+            kernel=config.kernel,
+        )
+
+    def encode(self, bins: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior mean and log variance, both of shape (n, latent_dim)."""
+        return self.encoder(bins, condition)
+
+    def decode(self, z: Tensor, condition: Tensor) -> Tensor:
+        """One cycle on the phase grid, shape (n, n_grid)."""
+        return self.decoder(z, condition)
+
+    def terms(
+        self,
+        *,
+        bins: Tensor,
+        encoder_condition: Tensor,
+        decoder_condition: Tensor,
+        phase: Tensor,
+        value: Tensor,
+        sigma: Tensor,
+        weight: Tensor,
+        noise: Tensor,
+    ) -> LossTerms:
+        """Terms of the loss for a batch.
+
+        Parameters
+        ----------
+        bins : Tensor, shape (n, 3, n_bins)
+            What the encoder sees.
+        encoder_condition, decoder_condition : Tensor, shape (n, ...)
+        phase, value, sigma, weight : Tensor, shape (n, n_obs)
+            Observations that are to be described; padding has weight 0 and sigma 1.
+        noise : Tensor, shape (n, latent_dim)
+            Standard normal numbers of the reparametrisation.
+        """
+        mean, log_variance = self.encode(bins, encoder_condition)
+        z = mean + noise * torch.exp(0.5 * log_variance)
+        prediction = interpolate_periodic(self.decode(z, decoder_condition), phase)
+        total = torch.sqrt(sigma**2 + self.config.noise_floor**2)
+        misfit = profiled_misfit(prediction, value, total, weight, self.config.huber)
+        return LossTerms(misfit=misfit, kl=gaussian_kl(mean, log_variance))

@@ -1,0 +1,382 @@
+"""Generated stars: fixed in everything that is theirs, to be observed under any cadence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import rng
+from .errors import InputError, UnknownNameError
+from .interpolate import evaluate_periodic, resample_periodic
+from .lightcurve import LightCurves, table_of
+from .observe.colours import band_offset
+from .observe.noise import DepthNoise, NoiseModel, NoiseRequest, SurveyNoise
+from .photometry import nearest_band
+
+if TYPE_CHECKING:  # pragma: no cover
+    from astropy.table import Table
+
+    from .cadence import Visits
+
+__all__ = ["CurveSource", "Stars"]
+
+# Rows evaluated at a time; bounds the memory of an observation, not its result.
+_CHUNK = 4_000_000
+
+
+class CurveSource(Protocol):
+    """What :class:`Stars` needs of a generator."""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that can be decoded."""
+        ...
+
+    @property
+    def noise_models(self) -> Mapping[str, SurveyNoise]:
+        """Error models of the training surveys by name."""
+        ...
+
+    def decode(self, classes: NDArray, columns: Mapping[str, NDArray], z: NDArray, band: str) -> NDArray:
+        """Curves in units of the amplitude scale, with zero mean, shape (n, n_grid)."""
+        ...
+
+
+class Stars:
+    """Stars drawn by a generator: parameters, latent vector, amplitude and phase zero are fixed from here on.
+
+    Made by :meth:`lcgen.LightCurveGenerator.draw`. Observing them again, under another cadence or with other noise,
+    does not change them, so that cadences can be compared on the same stars.
+
+    Parameters
+    ----------
+    source : CurveSource
+        The generator.
+    columns : mapping of str to ndarray, shape (n,)
+        ``star_id``, ``class``, ``subclass``, physical and observational parameters.
+    z : ndarray, shape (n, latent_dim)
+        Latent vectors.
+    scale : ndarray, shape (n,)
+        Unit of the decoded curves [mag].
+    seed : int
+        Seed the stars were drawn with; the default seed of their noise.
+    """
+
+    def __init__(
+        self,
+        source: CurveSource,
+        *,
+        columns: Mapping[str, NDArray],
+        z: NDArray[np.floating],
+        scale: NDArray[np.float64],
+        seed: int,
+    ) -> None:
+        self._source, self._z, self._scale = source, z, scale
+        self.columns: dict[str, NDArray] = dict(columns)
+        self.seed = seed
+        self._curves: dict[str, NDArray[np.float64]] = {}
+
+    def __len__(self) -> int:
+        return int(self._scale.size)
+
+    def __repr__(self) -> str:
+        names, counts = np.unique(self.columns["class"], return_counts=True)
+        return f"<Stars: {', '.join(f'{n} {c}' for c, n in zip(names, counts, strict=True)) or 'none'}>"
+
+    def __getitem__(self, index: Any) -> Stars:
+        """Fewer stars, for a slice, a mask or an array of integers; each stays what it is."""
+        rows = np.atleast_1d(np.arange(len(self))[index])
+        columns = {k: v[rows] for k, v in self.columns.items()}
+        return Stars(self._source, columns=columns, z=self._z[rows], scale=self._scale[rows], seed=self.seed)
+
+    @cached_property
+    def table(self) -> Table:
+        """One row a star, as an astropy Table with units."""
+        return table_of(self.columns)
+
+    @property
+    def latent(self) -> NDArray[np.floating]:
+        """Latent vectors, shape (n, latent_dim)."""
+        return self._z
+
+    # ------------------------------------------------------------------ noise-free curves
+    def _band(self, band: str) -> str:
+        if band not in self._source.bands:
+            raise UnknownNameError(
+                "band", band, self._source.bands, hint="band='nearest' maps a schedule's filters to these"
+            )
+        return band
+
+    def _grid(self, band: str) -> NDArray[np.float64]:
+        """Curves in magnitudes minus the mean on the decoder's grid, shape (n, n_grid)."""
+        if band not in self._curves:
+            shape = self._source.decode(self.columns["class"], self.columns, self._z, band)
+            self._curves[band] = shape.astype(np.float64) * self._scale[:, None]
+        return self._curves[band]
+
+    def template(self, n_phase: int = 256, band: str = "V") -> NDArray[np.float64]:
+        """Folded curves: magnitudes minus the mean, at phases ``arange(n_phase) / n_phase``; fainter is larger.
+
+        Phase zero is maximum light of the first harmonic for pulsating stars, primary minimum for eclipsing and
+        ellipsoidal ones.
+
+        Returns
+        -------
+        ndarray, shape (n_stars, n_phase)
+        """
+        if isinstance(n_phase, bool) or not isinstance(n_phase, (int, np.integer)) or n_phase < 1:
+            raise InputError(f"n_phase must be a whole number of at least 1, received {n_phase!r}")
+        curves = resample_periodic(self._grid(self._band(band)), int(n_phase))
+        return curves - curves.mean(axis=1, keepdims=True)
+
+    def mean_magnitude(self, band: str = "V") -> NDArray[np.float64]:
+        """Mean magnitude [mag] in a band, shape (n_stars,): apparent where the star has a distance or ``mean_mag``,
+        else absolute; NaN where the absolute magnitude of the class is not known."""
+        return self.columns["mean_mag"] + band_offset(self.columns["teff"], band, self.columns["a_v"])
+
+    def magnitude(self, times: ArrayLike, band: str = "V") -> NDArray[np.float64]:
+        """Noise-free magnitudes.
+
+        Parameters
+        ----------
+        times : array_like, shape (n_times,)
+            MJD [d].
+        band : str
+
+        Returns
+        -------
+        ndarray, shape (n_stars, n_times)
+        """
+        mjd = _times(times)
+        n, m = len(self), mjd.size
+        grid, mean = self._grid(self._band(band)), self._usable_mean(band)
+        out = np.empty((n, m))
+        step = max(1, _CHUNK // max(m, 1))
+        for a in range(0, n, step):
+            b = min(n, a + step)
+            phase = _phases(mjd[None, :], self.columns["period"][a:b, None], self.columns["t0"][a:b, None])
+            rows = np.repeat(np.arange(a, b), m)
+            out[a:b] = evaluate_periodic(grid, rows, phase.ravel()).reshape(b - a, m) + mean[a:b, None]
+        return out
+
+    def _usable_mean(self, band: str) -> NDArray[np.float64]:
+        mean = self.mean_magnitude(band)
+        bad = ~np.isfinite(mean)
+        if bad.any():
+            cls = str(self.columns["class"][bad][0])
+            raise InputError(
+                f"the mean magnitude of {int(bad.sum())} stars is not known: the model has no absolute magnitude for "
+                f"{cls}; give mean_mag or abs_mag"
+            )
+        return mean
+
+    # ------------------------------------------------------------------ observations
+    def observe(
+        self,
+        cadence: Any,
+        *,
+        noise: NoiseModel | str | None = None,
+        seed: int | None = None,
+        band: str | Mapping[str, str] | None = None,
+    ) -> LightCurves:
+        """Observe the stars under a cadence.
+
+        Parameters
+        ----------
+        cadence : array_like, list of arrays, cadence
+            MJD for all stars, one array a star, or anything :func:`lcgen.as_cadence` understands.
+        noise : NoiseModel, str or None
+            None for noise-free curves; ``"depth"`` for errors from the schedule's depths; the name of a training
+            survey (``gen.noise_models``) for errors like that survey's; or an object with ``measure``.
+        seed : int, optional
+            Seed of noise and of random cadences; by default the one the stars were drawn with.
+        band : str, mapping or None
+            One of the generator's bands for all visits; ``"nearest"`` to observe each of a schedule's filters in the
+            generator's band nearest in wavelength; a mapping of filters to bands; or None to take the schedule's
+            filters as they are (``"V"`` for plain times).
+
+        Returns
+        -------
+        LightCurves
+            In the order of the stars, with ``.stars``.
+
+        Raises
+        ------
+        UnknownNameError
+            If a filter of the schedule is not a band of the generator.
+        InputError, CadenceError
+            If times are not finite, or the cadence cannot be read.
+        """
+        seed = self.seed if seed is None else rng.check_seed(seed)
+        model = self._noise(noise)
+        ids = np.asarray(self.columns["star_id"])
+        mjd, names, filter_index, depth, counts = self._visits(cadence, seed, ids)
+        filters = names
+        target = [self._map_band(f, band) for f in filters]
+        band_names = tuple(dict.fromkeys(target))
+        lookup = np.array([band_names.index(t) for t in target], dtype=np.uint8)
+        band_index = lookup[filter_index]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        mag = np.empty(mjd.size)
+        star = np.repeat(np.arange(len(self)), counts)
+        for a in range(0, mjd.size, _CHUNK):
+            rows = slice(a, a + _CHUNK)
+            owner = star[rows]
+            phase = _phases(mjd[rows], self.columns["period"][owner], self.columns["t0"][owner])
+            for k, name in enumerate(band_names):
+                own = band_index[rows] == k
+                if own.any():
+                    values = evaluate_periodic(self._grid(name), owner[own], phase[own])
+                    mag[a : a + _CHUNK][own] = values + self._usable_mean(name)[owner[own]]
+        flux = flux_err = None
+        mag_err = np.zeros_like(mag)
+        if model is not None:
+            normals, uniforms = np.empty(mag.size), np.empty(mag.size)
+            for i, stream in enumerate(rng.star_streams(seed, "noise", ids)):
+                own_rows = slice(int(offsets[i]), int(offsets[i + 1]))
+                stream.standard_normal(out=normals[own_rows])
+                stream.random(out=uniforms[own_rows])
+            measured = model.measure(
+                NoiseRequest(
+                    mag=mag,
+                    band_index=band_index,
+                    band_names=band_names,
+                    depth5=depth,
+                    class_name=np.asarray(self.columns["class"])[star],
+                    normals=normals,
+                    uniforms=uniforms,
+                )
+            )
+            mag, mag_err, flux, flux_err = measured.mag, measured.mag_err, measured.flux, measured.flux_err
+        return LightCurves(
+            offsets=offsets,
+            mjd=mjd,
+            mag=mag,
+            mag_err=mag_err,
+            band_index=band_index,
+            band_names=band_names,
+            columns=self.columns,
+            meta={"seed": seed, "noise": getattr(model, "name", None)},
+            measured_flux=flux,
+            measured_flux_err=flux_err,
+        )
+
+    def _noise(self, noise: NoiseModel | str | None) -> NoiseModel | None:
+        if noise is None or hasattr(noise, "measure"):
+            return noise  # type: ignore[return-value]
+        if noise == "depth":
+            return DepthNoise()
+        models = self._source.noise_models
+        if isinstance(noise, str) and noise in models:
+            return models[noise]
+        raise UnknownNameError("noise model", noise, ["depth", *models], hint="or an object with measure()")
+
+    def _map_band(self, name: str, band: str | Mapping[str, str] | None) -> str:
+        if band is None:
+            return self._band(name)
+        if isinstance(band, Mapping):
+            if name not in band:
+                raise UnknownNameError("filter in the band mapping", name, band)
+            return self._band(band[name])
+        return nearest_band(name, self._source.bands) if band == "nearest" else self._band(band)
+
+    def _visits(
+        self, cadence: Any, seed: int, ids: NDArray
+    ) -> tuple[NDArray[np.float64], tuple[str, ...], NDArray[np.uint8], NDArray[np.float64] | None, NDArray[np.int64]]:
+        """Times, filter names, filter indices, depths and counts of all visits, star after star."""
+        n = len(self)
+        plain = _plain_times(cadence, n)
+        if plain is not None:
+            mjd, counts = plain
+            return mjd, ("V",), np.zeros(mjd.size, dtype=np.uint8), None, counts
+        from .cadence import as_cadence
+
+        schedule = as_cadence(cadence)
+        parts: list[Visits]
+        if schedule.per_star:
+            ra, dec = (np.asarray(self.columns[k], dtype=float) for k in ("ra", "dec"))
+            parts = [
+                schedule.visits(
+                    ra=float(ra[i]) if np.isfinite(ra[i]) else None,
+                    dec=float(dec[i]) if np.isfinite(dec[i]) else None,
+                    seed=seed,
+                    index=int(ids[i]),
+                )
+                for i in range(n)
+            ]
+        else:
+            parts = [schedule.visits(seed=seed)] * n
+        if not parts:
+            return np.empty(0), ("V",), np.empty(0, dtype=np.uint8), None, np.empty(0, dtype=np.int64)
+        names = tuple(dict.fromkeys(b for p in {id(p): p for p in parts}.values() for b in p.bands))
+        index_of = {id(p): p.band_index(names).astype(np.uint8) for p in parts}
+        depth = None
+        if all(p.depth5 is not None for p in parts):
+            depth = np.concatenate([np.asarray(p.depth5) for p in parts])
+        return (
+            np.concatenate([p.mjd for p in parts]),
+            names,
+            np.concatenate([index_of[id(p)] for p in parts]),
+            depth,
+            np.array([len(p) for p in parts], dtype=np.int64),
+        )
+
+
+def _phases(mjd: NDArray, period: NDArray, t0: NDArray) -> NDArray[np.float64]:
+    cycles = (mjd - t0) / period
+    phase = cycles - np.floor(cycles)
+    phase[phase >= 1.0] = 0.0
+    return phase
+
+
+def _times(times: Any) -> NDArray[np.float64]:
+    unit = getattr(times, "unit", None)
+    if unit is not None:
+        from .params import days
+
+        times = days(times)
+    if hasattr(times, "mjd"):  # astropy.time.Time
+        times = times.mjd
+    try:
+        mjd = np.atleast_1d(np.asarray(times, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"times must be numbers (MJD), received {times!r:.80}") from error
+    if mjd.ndim != 1:
+        raise InputError(f"times must be one-dimensional, received shape {mjd.shape}")
+    if not np.isfinite(mjd).all():
+        raise InputError(f"times must be finite, received {mjd[~np.isfinite(mjd)][0]}")
+    if mjd.size == 0:
+        raise InputError("times are empty")
+    if np.abs(mjd).max() > 1e7:
+        raise InputError(f"times are MJD [d], received {mjd[np.abs(mjd).argmax()]:g}")
+    return mjd
+
+
+def _plain_times(cadence: Any, n: int) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+    """Times and counts where `cadence` is plain numbers, for all stars or as a list of one array a star."""
+    if isinstance(cadence, (list, tuple)) and len(cadence) and all(np.ndim(c) == 1 for c in cadence):
+        if any(np.asarray(c).dtype.kind in "US" for c in cadence):
+            return None  # (mjd, band): a schedule
+        if len(cadence) != n:
+            raise InputError(f"a list of times needs one array a star: {len(cadence)} arrays for {n} stars")
+        arrays = [_times(c) for c in cadence]
+        return np.concatenate(arrays), np.array([a.size for a in arrays], dtype=np.int64)
+    if hasattr(cadence, "visits") or isinstance(cadence, (str, Mapping)) or hasattr(cadence, "__fspath__"):
+        return None
+    if hasattr(cadence, "colnames") or hasattr(cadence, "columns"):
+        return None
+    is_numeric = hasattr(cadence, "mjd") and not hasattr(cadence, "band")
+    if not is_numeric:
+        try:
+            is_numeric = np.asarray(cadence).dtype.kind in "fiu"
+        except (TypeError, ValueError):
+            is_numeric = False
+    if not is_numeric:
+        return None
+    mjd = _times(cadence)
+    return np.tile(mjd, n), np.full(n, mjd.size, dtype=np.int64)
+
