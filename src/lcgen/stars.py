@@ -134,9 +134,14 @@ class Stars:
         return curves - curves.mean(axis=1, keepdims=True)
 
     def mean_magnitude(self, band: str = "V") -> NDArray[np.float64]:
-        """Mean magnitude [mag] in a band, shape (n_stars,): apparent where the star has a distance or ``mean_mag``,
-        else absolute; NaN where the absolute magnitude of the class is not known."""
-        return self.columns["mean_mag"] + band_offset(self.columns["teff"], band, self.columns["a_v"])
+        """Mean magnitude [mag] in a band, shape (n_stars,).
+
+        The column ``mag_zero`` of the table says what it is: ``"apparent"`` where ``mean_mag`` or ``distance`` was
+        given, ``"absolute"`` otherwise, and ``"relative"`` where neither is known and magnitudes are about zero.
+        """
+        mean = np.asarray(self.columns["mean_mag"], dtype=float)
+        offset = band_offset(self.columns["teff"], self._band(band), self.columns["a_v"])
+        return np.where(np.asarray(self.columns["mag_zero"]) == "relative", mean, mean + offset)
 
     def magnitude(self, times: ArrayLike, band: str = "V") -> NDArray[np.float64]:
         """Noise-free magnitudes.
@@ -153,7 +158,7 @@ class Stars:
         """
         mjd = _times(times)
         n, m = len(self), mjd.size
-        grid, mean = self._grid(self._band(band)), self._usable_mean(band)
+        grid, mean = self._grid(self._band(band)), self.mean_magnitude(band)
         out = np.empty((n, m))
         step = max(1, _CHUNK // max(m, 1))
         for a in range(0, n, step):
@@ -162,17 +167,6 @@ class Stars:
             rows = np.repeat(np.arange(a, b), m)
             out[a:b] = evaluate_periodic(grid, rows, phase.ravel()).reshape(b - a, m) + mean[a:b, None]
         return out
-
-    def _usable_mean(self, band: str) -> NDArray[np.float64]:
-        mean = self.mean_magnitude(band)
-        bad = ~np.isfinite(mean)
-        if bad.any():
-            cls = str(self.columns["class"][bad][0])
-            raise InputError(
-                f"the mean magnitude of {int(bad.sum())} stars is not known: the model has no absolute magnitude for "
-                f"{cls}; give mean_mag or abs_mag"
-            )
-        return mean
 
     # ------------------------------------------------------------------ observations
     def observe(
@@ -214,13 +208,13 @@ class Stars:
         seed = self.seed if seed is None else rng.check_seed(seed)
         model = self._noise(noise)
         ids = np.asarray(self.columns["star_id"])
-        mjd, names, filter_index, depth, counts = self._visits(cadence, seed, ids)
-        filters = names
+        mjd, filters, filter_index, depth, counts = self._visits(cadence, seed, ids)
         target = [self._map_band(f, band) for f in filters]
         band_names = tuple(dict.fromkeys(target))
         lookup = np.array([band_names.index(t) for t in target], dtype=np.uint8)
         band_index = lookup[filter_index]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        means = {name: self.mean_magnitude(name) for name in band_names}
         mag = np.empty(mjd.size)
         star = np.repeat(np.arange(len(self)), counts)
         for a in range(0, mjd.size, _CHUNK):
@@ -231,7 +225,7 @@ class Stars:
                 own = band_index[rows] == k
                 if own.any():
                     values = evaluate_periodic(self._grid(name), owner[own], phase[own])
-                    mag[a : a + _CHUNK][own] = values + self._usable_mean(name)[owner[own]]
+                    mag[rows][own] = values + means[name][owner[own]]
         flux = flux_err = None
         mag_err = np.zeros_like(mag)
         if model is not None:

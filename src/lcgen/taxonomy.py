@@ -60,10 +60,9 @@ CLASSES: tuple[str, ...] = tuple(CLASS_INFO)
 
 # How surveys spell what lcgen calls something else. A name absent here and from ClassInfo.subclasses is "unknown".
 _SUBCLASS_ALIASES: dict[str, dict[str, str]] = {
-    "CEP": {"1O/2O/3O": "1O/2O", "F/1O/2O": "F/1O"},
-    "ECL": {"EW/EB": "EW", "EC": "EW", "ESD": "EB", "ED": "EA", "CLOSE": "EB"},
-    "DSCT": {"HADS": "HADS"},
-    "LPV": {"MIRA": "Mira"},
+    "CEP": {"1O/2O/3O": "1O/2O", "F/1O/2O": "F/1O", "1O/3O": "1O"},
+    "ECL": {"EW/EB": "EW", "EC": "EW", "C": "EW", "ESD": "EB", "ED": "EA", "CLOSE": "EB"},
+    "LPV": {"MIRA": "Mira", "SRV": "SR"},
     "RRLYR": {"RRAB-BLAZHKO": "RRab"},
     "T2CEP": {"BL HER": "BLHer", "W VIR": "WVir", "RV TAU": "RVTau", "PEC. W VIR": "pWVir"},
 }

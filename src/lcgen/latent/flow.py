@@ -73,24 +73,31 @@ class FlowRegressor:
     latent_dim : int
         Dimensions of the latent space.
     config : FlowConfig
+    seed : int
+        Seed of the initial weights.
     """
 
     name = "flow"
 
-    def __init__(self, n_condition: int, latent_dim: int, config: FlowConfig | None = None) -> None:
+    def __init__(
+        self, n_condition: int, latent_dim: int, config: FlowConfig | None = None, *, seed: int = 0
+    ) -> None:
         import zuko
 
         self.config = config or FlowConfig()
         self.n_condition, self.latent_dim = n_condition, latent_dim
         c = self.config
         options: dict[str, Any] = {"bins": c.bins, "hidden_features": list(c.hidden)}
-        # one dimension needs one monotonic transform of its own; more of them change nothing
-        self.scale_flow = zuko.flows.NSF(1, n_condition, transforms=1, **options)
-        self.latent_flow = zuko.flows.NSF(
-            latent_dim, n_condition + 1, transforms=c.transforms, passes=min(2, latent_dim), **options
-        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            # one dimension needs one monotonic transform; more of them change nothing
+            self.scale_flow = zuko.flows.NSF(1, n_condition, transforms=1, **options)
+            self.latent_flow = zuko.flows.NSF(
+                latent_dim, n_condition + 1, transforms=c.transforms, passes=min(2, latent_dim), **options
+            )
         self.centre = np.zeros(latent_dim)
         self.width = np.ones(latent_dim)
+        self.validation_nll = math.nan
 
     # ------------------------------------------------------------------ training
     def fit(

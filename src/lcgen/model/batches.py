@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..prepare.augment import AugmentConfig
 from ..prepare.conditioning import Conditioner
 from ..prepare.dataset import PreparedCurves, bin_curves
 from ..taxonomy import PHYSICAL
@@ -68,6 +69,8 @@ class CurveBatches:
     conditioner : Conditioner
     n_points : int
         Observations used of each curve at a time; longer curves are subsampled and weighted accordingly.
+    fill : bool
+        Fill every slot, repeating observations of short curves, as the published networks need.
     device : str or torch.device
     """
 
@@ -77,9 +80,11 @@ class CurveBatches:
         conditioner: Conditioner,
         *,
         n_points: int = 256,
+        fill: bool = False,
         device: str | torch.device = "cpu",
     ) -> None:
         self.curves, self.conditioner, self.n_points = curves, conditioner, n_points
+        self.fill = fill
         self.device = torch.device(device)
         self.bins = self._put(bin_curves(curves))
         self.star = self._put(conditioner.star_features(curves.cls, curves.subclass, curves.params))
@@ -111,6 +116,7 @@ class CurveBatches:
         swap: float = 0.0,
         drop_parameters: float = 0.0,
         drop_subclass: float = 0.0,
+        augment: AugmentConfig | None = None,
     ) -> CurveBatch:
         """The curves in `rows`, with random masking where a generator is given.
 
@@ -126,6 +132,8 @@ class CurveBatches:
             Probability that a known parameter is hidden, one by one; half of that, that all but the period are.
         drop_subclass : float
             Probability that the subclass is hidden.
+        augment : AugmentConfig, optional
+            Changes to the observations; only with a generator.
         """
         n = rows.numel()
 
@@ -152,10 +160,22 @@ class CurveBatches:
             spread = (step.double() * count / self.n_points).long()
         else:
             spread = (draw(n, self.n_points).double() * count).long()
-        index = torch.where(count > self.n_points, spread, step).clamp_max(count - 1)
-        valid = (step < count).float()
+        if self.fill:
+            index, valid = torch.where(count >= self.n_points, spread, step % count), torch.ones_like(spread).float()
+        else:
+            index = torch.where(count > self.n_points, spread, step).clamp_max(count - 1)
+            valid = (step < count).float()
+        if generator is not None and augment is not None and augment.undersample < 1.0:
+            share = augment.undersample + (1.0 - augment.undersample) * draw(n, 1)
+            thinned = valid * (draw(n, self.n_points) < share)
+            valid = torch.where(thinned.sum(1, keepdim=True) > 0, thinned, valid)
         weight = valid * count / valid.sum(1, keepdim=True)
         phase, value, sigma = self.observations[:, self.start[target].unsqueeze(1) + index]
+        if generator is not None and augment is not None:
+            if augment.resample:
+                value = value + sigma * torch.randn(value.shape, generator=generator, device=self.device)
+            if augment.phase_shift:
+                phase = (phase + augment.phase_shift * (2.0 * draw(n, 1) - 1.0)) % 1.0
         return CurveBatch(
             bins=self.bins[rows],
             encoder_condition=torch.cat([star, self.extras[rows]], dim=1),

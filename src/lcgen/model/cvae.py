@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
+from .batches import CurveBatch
 from .periodic import PeriodicDecoder, PeriodicEncoder, interpolate_periodic
 
 __all__ = ["LossTerms", "PeriodicCVAE", "PeriodicConfig", "gaussian_kl", "profiled_misfit"]
@@ -54,16 +55,19 @@ class PeriodicConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LossTerms:
-    """Terms of the negative evidence lower bound, one value a curve.
+    """Terms of the negative evidence lower bound of a batch.
 
     Attributes
     ----------
-    misfit : Tensor, shape (n,)
-        Half the (Huber) chi-square at the observed phases.
-    kl : Tensor, shape (n, latent_dim)
-        Kullback-Leibler divergence from the standard normal, by dimension.
+    total : Tensor, scalar
+        What is minimised: misfit plus beta times the divergence, averaged over curves.
+    misfit : Tensor, scalar
+        The misfit, averaged over curves.
+    kl : Tensor, shape (latent_dim,)
+        Kullback-Leibler divergence from the standard normal, by dimension, averaged over curves.
     """
 
+    total: Tensor
     misfit: Tensor
     kl: Tensor
 
@@ -125,41 +129,63 @@ class PeriodicCVAE(nn.Module):
             kernel=config.kernel,
         )
 
-    def encode(self, bins: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def latent_dim(self) -> int:
+        """Dimensions of the latent space."""
+        return self.encoder.mean.out_features
+
+    def encode(self, batch: CurveBatch) -> tuple[Tensor, Tensor]:
         """Posterior mean and log variance, both of shape (n, latent_dim)."""
-        return self.encoder(bins, condition)
+        return self.encoder(batch.bins, batch.encoder_condition)
 
     def decode(self, z: Tensor, condition: Tensor) -> Tensor:
-        """One cycle on the phase grid, shape (n, n_grid)."""
+        """One cycle on the phase grid, in units of the amplitude scale, shape (n, n_grid)."""
         return self.decoder(z, condition)
 
-    def terms(
-        self,
-        *,
-        bins: Tensor,
-        encoder_condition: Tensor,
-        decoder_condition: Tensor,
-        phase: Tensor,
-        value: Tensor,
-        sigma: Tensor,
-        weight: Tensor,
-        noise: Tensor,
-    ) -> LossTerms:
-        """Terms of the loss for a batch.
+    def predict(self, z: Tensor, batch: CurveBatch) -> Tensor:
+        """Decoded values at the phases of a batch, shape (n, n_obs)."""
+        return interpolate_periodic(self.decode(z, batch.decoder_condition), batch.phase)
+
+    def loss(self, batch: CurveBatch, noise: Tensor, beta: float) -> LossTerms:
+        """Negative evidence lower bound, with `beta` on the divergence.
 
         Parameters
         ----------
-        bins : Tensor, shape (n, 3, n_bins)
-            What the encoder sees.
-        encoder_condition, decoder_condition : Tensor, shape (n, ...)
-        phase, value, sigma, weight : Tensor, shape (n, n_obs)
-            Observations that are to be described; padding has weight 0 and sigma 1.
+        batch : CurveBatch
         noise : Tensor, shape (n, latent_dim)
             Standard normal numbers of the reparametrisation.
+        beta : float
         """
-        mean, log_variance = self.encode(bins, encoder_condition)
-        z = mean + noise * torch.exp(0.5 * log_variance)
-        prediction = interpolate_periodic(self.decode(z, decoder_condition), phase)
-        total = torch.sqrt(sigma**2 + self.config.noise_floor**2)
-        misfit = profiled_misfit(prediction, value, total, weight, self.config.huber)
-        return LossTerms(misfit=misfit, kl=gaussian_kl(mean, log_variance))
+        mean, log_variance = self.encode(batch)
+        prediction = self.predict(mean + noise * torch.exp(0.5 * log_variance), batch)
+        sigma = torch.sqrt(batch.sigma**2 + self.config.noise_floor**2)
+        misfit = profiled_misfit(prediction, batch.value, sigma, batch.weight, self.config.huber).mean()
+        kl = gaussian_kl(mean, log_variance).mean(0)
+        # in units of a hundred nats, so that the gradients of precise curves stay within the clipping range
+        return LossTerms(total=(misfit + beta * kl.sum()) / 100.0, misfit=misfit, kl=kl)
+
+    @torch.no_grad()
+    def prune(self, keep: Tensor) -> None:
+        """Take dead dimensions out of encoder and decoder.
+
+        Parameters
+        ----------
+        keep : Tensor of bool, shape (latent_dim,)
+            Dimensions that stay; the decoder loses the inputs of the others.
+        """
+        columns = torch.cat([keep, keep.new_ones(self.decoder.n_condition)])
+        self.decoder.perceptron[0] = _narrow(self.decoder.perceptron[0], columns=columns)
+        self.encoder.mean = _narrow(self.encoder.mean, rows=keep)
+        self.encoder.log_variance = _narrow(self.encoder.log_variance, rows=keep)
+
+
+def _narrow(layer: nn.Linear, *, rows: Tensor | None = None, columns: Tensor | None = None) -> nn.Linear:
+    weight, bias = layer.weight, layer.bias
+    if rows is not None:
+        weight, bias = weight[rows], bias[rows]
+    if columns is not None:
+        weight = weight[:, columns]
+    out = nn.Linear(weight.shape[1], weight.shape[0])
+    out.weight.copy_(weight)
+    out.bias.copy_(bias)
+    return out.to(weight.device)

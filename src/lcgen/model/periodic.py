@@ -156,6 +156,7 @@ class PeriodicDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.n_grid = 8 * 2 ** (len(channels) - 1)
+        self.n_condition = n_condition
         self._first = channels[0]
         self.perceptron = nn.Sequential(
             nn.Linear(latent_dim + n_condition, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()

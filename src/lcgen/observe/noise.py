@@ -75,7 +75,7 @@ class DepthNoise:
     systematic : float
         Floor [mag].
     gamma : float
-        Sky and readout term; 0.039 in all bands but u (0.038).
+        Sky and readout term; 0.038 is used in u.
     """
 
     systematic: float = 0.005
@@ -98,7 +98,9 @@ class DepthNoise:
             flux[rows] = mag_to_flux(request.mag[rows], band)
         # beyond 10 mag below the depth the error is the sky's alone; the limit keeps 10^x finite
         x = 10.0 ** (0.4 * np.minimum(request.mag - request.depth5, 25.0))
-        random = np.sqrt((0.04 - self.gamma) * x + self.gamma * x**2)
+        in_u = np.array([band == "u" for band in request.band_names])[request.band_index]
+        gamma = np.where(in_u, 0.038, self.gamma)
+        random = np.sqrt((0.04 - gamma) * x + gamma * x**2)
         flux_err = flux * np.hypot(self.systematic, random)
         measured = flux + flux_err * request.normals
         mag = np.empty(request.mag.shape)

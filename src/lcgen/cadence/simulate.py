@@ -1,0 +1,269 @@
+"""Makes visits from a recipe: which nights, when in the night, which bands, how deep.
+
+Sun and Moon are followed by mean elements, good to a few degrees: enough to tell seasons and dark time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import rng
+from ..errors import CadenceError
+from .visits import Visits
+
+if TYPE_CHECKING:  # pragma: no cover
+    from .specs import Block, NightSpec, Recipe
+
+__all__ = ["NightTable", "night_table", "realise"]
+
+_J2000 = 51544.5
+# Mean elements of the Sun and sidereal time: Meeus, Astronomical Algorithms, chapters 12 and 25.
+_SUN_LONGITUDE, _SUN_RATE = 280.466, 0.9856474
+_OBLIQUITY = np.radians(23.439)
+_SIDEREAL, _SIDEREAL_RATE = 280.4606, 360.9856473
+# Mean new moon of 2000 January 6 and synodic month: Meeus, chapter 49.
+_NEW_MOON, _SYNODIC = 51549.76, 29.530589
+_SIDEREAL_DAY = 0.99726957
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NightTable:
+    """Sun and Moon on each night of a survey, shape (n_nights,) each.
+
+    Attributes
+    ----------
+    number : ndarray of int64
+        Number of the night: the local noon before it lies at MJD `number` + 0.5 - longitude / 360.
+    midnight : ndarray
+        Local mean midnight [MJD].
+    half_length : ndarray
+        Half of the time between twilights [d].
+    sun_ra : ndarray
+        Right ascension of the Sun [deg].
+    sidereal : ndarray
+        Local mean sidereal time at midnight [deg].
+    moon : ndarray
+        Illuminated fraction of the Moon, 0 to 1.
+    """
+
+    number: NDArray[np.int64]
+    midnight: NDArray[np.float64]
+    half_length: NDArray[np.float64]
+    sun_ra: NDArray[np.float64]
+    sidereal: NDArray[np.float64]
+    moon: NDArray[np.float64]
+
+
+def night_table(recipe: Recipe) -> NightTable:
+    """The nights of the survey of a recipe."""
+    site = recipe.site
+    number = np.arange(int(recipe.survey.duration)) + int(np.floor(recipe.survey.start))
+    midnight = number.astype(np.float64) + 1.0 - site.longitude / 360.0
+    days = (midnight - _J2000).astype(np.float64)
+    longitude = np.radians((_SUN_LONGITUDE + _SUN_RATE * days) % 360.0)
+    sun_ra = np.degrees(np.arctan2(np.cos(_OBLIQUITY) * np.sin(longitude), np.cos(longitude))) % 360.0
+    sun_dec = np.arcsin(np.sin(_OBLIQUITY) * np.sin(longitude))
+    latitude, twilight = np.radians(site.latitude), np.radians(recipe.season.twilight)
+    cosine = (np.sin(twilight) - np.sin(latitude) * np.sin(sun_dec)) / (np.cos(latitude) * np.cos(sun_dec))
+    return NightTable(
+        number=number,
+        midnight=midnight,
+        half_length=0.5 - np.arccos(np.clip(cosine, -1.0, 1.0)) / (2.0 * np.pi),
+        sun_ra=sun_ra,
+        sidereal=(_SIDEREAL + _SIDEREAL_RATE * days + site.longitude) % 360.0,
+        moon=0.5 * (1.0 - np.cos(2.0 * np.pi * ((midnight - _NEW_MOON) / _SYNODIC))),
+    )
+
+
+@lru_cache(maxsize=8)
+def _clear(seed: int, n: int, clear: float, spell: float) -> NDArray[np.bool_]:
+    """Which nights are clear: runs of cloudy and clear nights with geometric lengths, one history a seed."""
+    if clear >= 1.0:
+        return np.ones(n, dtype=bool)
+    generator = rng.stream(seed, "cadence/weather")
+    # a clear spell must last a night at least, so a low fraction of clear nights needs long cloudy spells
+    cloudy_mean = max(spell, (1.0 - clear) / clear)
+    clear_mean = cloudy_mean * clear / (1.0 - clear)
+    pairs = int(n / (cloudy_mean + clear_mean) * 2) + 20
+    lengths = np.stack(
+        [
+            generator.geometric(1.0 / max(clear_mean, 1.0), pairs),
+            generator.geometric(1.0 / cloudy_mean, pairs),
+        ],
+        -1,
+    ).ravel()
+    state = np.tile([True, False], pairs)
+    history = np.repeat(state, lengths)
+    # starts inside a spell, not at the beginning of one; the tail is repeated should it be too short
+    return np.resize(np.roll(history, int(generator.integers(history.size))), n)
+
+
+def _pick_nights(
+    weight: NDArray[np.float64], wanted: int, regularity: float, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Different nights drawn with chances `weight`, spread evenly by `regularity`; all if too few."""
+    usable = np.nonzero(weight > 0)[0]
+    if wanted <= 0 or usable.size == 0:
+        return np.array([], dtype=np.int64)
+    if wanted >= usable.size:
+        return usable
+    share = np.cumsum(weight[usable])
+    share /= share[-1]
+    places = np.where(
+        generator.random(wanted) < regularity,
+        (np.arange(wanted) + generator.random(wanted)) / wanted,
+        generator.random(wanted),
+    )
+    chosen = np.unique(np.searchsorted(share, places, side="right").clip(0, usable.size - 1))
+    missing = wanted - chosen.size
+    if missing:
+        free = np.setdiff1d(np.arange(usable.size), chosen, assume_unique=True)
+        chance = weight[usable[free]]
+        more = generator.choice(free, size=missing, replace=False, p=chance / chance.sum())
+        chosen = np.sort(np.concatenate([chosen, more]))
+    return usable[chosen]
+
+
+def _groups(blocks: Sequence[Block]) -> list[list[Block]]:
+    """Blocks that may have the same nights, together; those that need dark time first."""
+    groups: dict[tuple[float | None, ...], list[Block]] = {}
+    for block in sorted(blocks, key=lambda b: b.moon_max):
+        key = (block.moon_max, block.start, block.end, block.season_length)
+        groups.setdefault(key, []).append(block)
+    return list(groups.values())
+
+
+def _interleave(counts: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+    """Numbers of the blocks in an order that spreads each evenly, shape (sum of counts,)."""
+    kind = np.repeat(np.arange(counts.size), counts)
+    place = np.concatenate([(np.arange(n) + generator.random(n)) / n for n in counts if n] or [np.empty(0)])
+    return kind[np.argsort(place, kind="stable")]
+
+
+class _Plan:
+    """The visits of one block in a night: bands, and steps since the first visit."""
+
+    def __init__(self, block: Block, recipe: Recipe) -> None:
+        self.band = np.array([b for b, n in block.visits.items() for _ in range(n)])
+        self.step = np.arange(self.band.size)
+        self.change = np.r_[0, np.cumsum(self.band[1:] != self.band[:-1])]
+        night = recipe.night
+        self.length = float(self.step[-1] * night.separation + self.change[-1] * night.filter_change) / 1440.0
+
+    def offsets(self, night: NightSpec, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
+        """Times since the first visit [d] of `n` nights, shape (n, n_visits)."""
+        gap = night.separation * np.exp(night.separation_scatter * generator.standard_normal(n))
+        minutes = gap[:, None] * self.step + night.filter_change * self.change
+        return (minutes + night.jitter * generator.standard_normal(minutes.shape)) / 1440.0
+
+
+def realise(recipe: Recipe, generator: np.random.Generator, seed: int, ra: float | None) -> Visits:
+    """One realisation of a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+    generator : numpy.random.Generator
+        Draws all but the weather.
+    seed : int
+        Seed of the weather.
+    ra : float or None
+        Right ascension of the star [deg]; None for the recipe's own, or a random one if it has none.
+
+    Raises
+    ------
+    CadenceError
+        If no visit results.
+    """
+    nights, survey, season = recipe.nights, recipe.survey, recipe.season
+    random_ra = generator.uniform(0.0, 360.0)
+    if ra is None:
+        ra = random_ra if season.ra is None else season.ra
+    clear = _clear(seed, nights.number.size, recipe.weather.clear, recipe.weather.cloudy_spell)
+
+    # the part of each night in which the field is up, as times from midnight [d]
+    hour_angle = (nights.sidereal - ra + 180.0) % 360.0 - 180.0
+    transit = -hour_angle / 360.0 * _SIDEREAL_DAY
+    reach = season.hour_angle / 24.0 * _SIDEREAL_DAY
+    begin = np.maximum(transit - reach, -nights.half_length)
+    end = np.minimum(transit + reach, nights.half_length)
+    from_opposition = np.abs((ra - nights.sun_ra) % 360.0 - 180.0) * 365.25 / 360.0
+
+    base = clear * (1.0 - recipe.moon.loss * nights.moon**recipe.moon.sharpness)
+    common = np.clip(1.0 + survey.scatter * generator.standard_normal(), 0.2, 1.8)
+    times, bands, moons, qualities = [], [], [], []
+    # a quality of the night, shared by its visits
+    quality = generator.standard_normal(nights.number.size)
+    # groups of blocks that need dark time choose first
+    for group in _groups(recipe.blocks):
+        plans = [_Plan(block, recipe) for block in group]
+        first, last = group[0].start or -np.inf, group[0].end or np.inf
+        weight = (
+            base
+            * ((end - begin) > max(plan.length for plan in plans))
+            * (from_opposition <= 0.5 * (group[0].season_length or season.length))
+            * (nights.moon <= group[0].moon_max)
+            * ((nights.midnight >= first) & (nights.midnight <= last))
+        )
+        counts = np.array([int(block.nights * common + generator.random()) for block in group])
+        picked = _pick_nights(weight, int(counts.sum()), survey.regularity, generator)
+        base[picked] = 0.0
+        kind = _interleave(counts, generator)
+        if picked.size < kind.size:
+            kind = kind[np.sort(generator.permutation(kind.size)[: picked.size])]
+        for k, plan in enumerate(plans):
+            chosen = picked[kind == k]
+            offset = plan.offsets(recipe.night, chosen.size, generator)
+            window = end[chosen] - begin[chosen]
+            last_offset = np.maximum(offset[:, -1], 1e-9)
+            # a scattered separation may reach beyond dawn: the sequence is squeezed into the window
+            offset *= np.minimum(1.0, window / last_offset)[:, None]
+            room = window - offset[:, -1]
+            begins = nights.midnight[chosen] + begin[chosen] + generator.random(chosen.size) * room
+            times.append((begins[:, None] + offset).ravel())
+            bands.append(np.tile(plan.band, chosen.size))
+            moons.append(np.repeat(nights.moon[chosen], plan.band.size))
+            qualities.append(np.repeat(quality[chosen], plan.band.size))
+    mjd, band = np.concatenate(times), np.concatenate(bands)
+    if mjd.size == 0:
+        raise CadenceError(f"the recipe {recipe.name!r} leaves no visit for ra={ra:.2f} and seed {seed}")
+    depth5, seeing = _depths(recipe, band, np.concatenate(moons), np.concatenate(qualities), generator)
+    return Visits(
+        mjd=mjd,
+        band=band,
+        depth5=depth5,
+        seeing=seeing,
+        exposure_time=np.full(mjd.size, recipe.exposure_time),
+        night=np.floor(mjd + recipe.site.longitude / 360.0 - 0.5).astype(np.int64),
+    )
+
+
+def _depths(
+    recipe: Recipe,
+    band: NDArray[np.str_],
+    moon: NDArray[np.float64],
+    quality: NDArray[np.float64],
+    generator: np.random.Generator,
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Five-sigma depth [mag] and seeing [arcsec] of each visit; None where the recipe gives no depths."""
+    if not recipe.depths:
+        return None, None
+    noise = generator.standard_normal(band.size)
+    depth, seeing = np.empty(band.size), np.empty(band.size)
+    for name in np.unique(band).tolist():
+        spec, rows = recipe.depths[name], band == name
+        seeing[rows] = spec.seeing * np.exp(spec.seeing_scatter * quality[rows])
+        depth[rows] = (
+            spec.depth5
+            + 2.5 * np.log10(spec.design_seeing / seeing[rows])
+            - spec.moon * moon[rows]
+            + spec.depth_scatter * noise[rows]
+        )
+    return depth, seeing

@@ -1,0 +1,28 @@
+"""Ensembles of light curves in HDF5 files: writing, reading, generating.
+
+The format is described in ``docs/ensemble-format.md``.
+"""
+
+from .generate import generate_ensemble
+from .header import FORMAT, FORMAT_VERSION, EnsembleHeader
+from .job import EnsembleGenerator, ObservableStars
+from .reader import Ensemble, open_ensemble
+from .summary import ColumnSummary, EnsembleSummary, content_digest, summarise
+from .writer import EnsembleWriter, partial_path
+
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "ColumnSummary",
+    "Ensemble",
+    "EnsembleGenerator",
+    "EnsembleHeader",
+    "EnsembleSummary",
+    "EnsembleWriter",
+    "ObservableStars",
+    "content_digest",
+    "generate_ensemble",
+    "open_ensemble",
+    "partial_path",
+    "summarise",
+]

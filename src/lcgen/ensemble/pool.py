@@ -1,0 +1,131 @@
+"""Blocks of an ensemble, made by processes of this machine and handed over in order."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from typing import Any
+
+from ..errors import EnsembleError, LcgenError
+from ._layout import Block
+from .job import EnsembleGenerator, EnsembleJob
+
+__all__ = ["blocks_from_workers"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Failure:
+    """An error of lcgen on its way to the parent; exceptions with arguments of their own do not travel
+    well."""
+
+    kind: type[LcgenError]
+    text: str
+    state: dict[str, Any]
+
+    def error(self) -> LcgenError:
+        error = self.kind.__new__(self.kind)
+        error.args = (self.text,)
+        error.__dict__.update(self.state)
+        return error
+
+
+@dataclass
+class _Worker:
+    """What a worker process knows."""
+
+    job: EnsembleJob
+    make: Callable[[], EnsembleGenerator] | str
+    generator: EnsembleGenerator | None = None
+
+
+_WORKER: list[_Worker] = []
+
+
+def _start(job: EnsembleJob, make: Callable[[], EnsembleGenerator] | str) -> None:
+    _WORKER[:] = [_Worker(job=job, make=make)]
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """End when the parent does, even where it was killed and could not say so."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _load(source: str) -> EnsembleGenerator:
+    from .. import load_generator
+    from ..generator import limit_threads
+
+    limit_threads(1)
+    return load_generator(source)
+
+
+def _work(start: int, stop: int) -> Block | _Failure:
+    worker = _WORKER[0]
+    try:
+        if worker.generator is None:
+            worker.generator = _load(worker.make) if isinstance(worker.make, str) else worker.make()
+        return worker.job.block(worker.generator, start, stop)
+    except LcgenError as error:
+        return _Failure(kind=type(error), text=str(error), state=dict(error.__dict__))
+
+
+def blocks_from_workers(
+    job: EnsembleJob,
+    make: Callable[[], EnsembleGenerator] | str,
+    ranges: Iterable[tuple[int, int]],
+    *,
+    workers: int,
+) -> Iterator[Block]:
+    """The blocks of stars of `ranges`, in that order.
+
+    Parameters
+    ----------
+    job : EnsembleJob
+    make : str or callable
+        Where each worker loads its generator from, or what makes it.
+    ranges : iterable of (start, stop)
+    workers : int
+        Number of processes. At most twice as many blocks are made or waiting at any time, so that memory
+        stays flat.
+
+    Raises
+    ------
+    EnsembleError
+        If a worker process dies.
+    LcgenError
+        What a worker raised.
+    """
+    executor = ProcessPoolExecutor(
+        max_workers=workers, mp_context=get_context("spawn"), initializer=_start, initargs=(job, make)
+    )
+    waiting: deque[Future[Block | _Failure]] = deque()
+    try:
+        for start, stop in ranges:
+            waiting.append(executor.submit(_work, start, stop))
+            if len(waiting) >= 2 * workers:
+                yield _result(waiting.popleft())
+        while waiting:
+            yield _result(waiting.popleft())
+    except BrokenProcessPool as error:
+        raise EnsembleError(
+            "a worker process died (killed, out of memory, or the program starting the run lacks the usual "
+            "if __name__ == '__main__'); run again with resume"
+        ) from error
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(future: Future[Block | _Failure]) -> Block:
+    result = future.result()
+    if isinstance(result, _Failure):
+        raise result.error()
+    return result

@@ -1,0 +1,476 @@
+"""``LightCurveGenerator``: the one door between numpy and torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from . import assets, rng
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .errors import CheckpointError, DomainError, InputError, UnknownNameError
+from .lightcurve import LightCurve, LightCurves
+from .model.blocks import in_blocks
+from .model.build import CurveModel, model_from_state, model_to_state
+from .observe.colours import absolute_v
+from .observe.noise import NoiseModel, SurveyNoise
+from .params import StarRequest, read_request
+from .population import Population
+from .prepare.conditioning import Conditioner
+from .prepare.split import SPLIT_NAMES, id_hash
+from .stars import Stars
+from .taxonomy import PARAMETERS, PHYSICAL
+
+__all__ = ["LightCurveGenerator", "limit_threads", "load_generator"]
+
+_REFERENCE_BAND = "V"
+_T0_EPOCH = 60000.0
+# Domains are compared in single precision steps, so that a limit printed with six digits is inside.
+_SLACK = 1e-5
+
+
+class LightCurveGenerator:
+    """Light curves of stars that nobody has observed yet.
+
+    Made by :func:`load_generator` or by training; the parts are passed in so that each can be replaced.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    kind : {"periodic", "published"}
+        Kind of the network.
+    model : CurveModel
+        The network.
+    conditioner : Conditioner
+        What the network is told of a star.
+    regressor : object
+        Draws amplitude and latent vector; see :class:`lcgen.latent.flow.FlowRegressor`.
+    population : Population
+        Draws physical parameters.
+    noise_models : mapping of str to SurveyNoise
+        Error models of the training surveys.
+    band_rules : mapping of class to mapping of band to rule
+        How a band of a class is obtained: ``{"source": "learned"}``, or ``{"source": "transferred", "from": band,
+        "ratio": amplitude ratio}`` where the class was never observed in the band.
+    split : mapping with ``hash`` and ``set``, optional
+        Which stars the model was trained on.
+    info : mapping, optional
+        Provenance.
+    sha256, source : str
+        Digest of the weights and where they were read from; empty for a generator that was not loaded.
+
+    Examples
+    --------
+    >>> import lcgen
+    >>> gen = lcgen.load_generator()  # doctest: +SKIP
+    >>> gen.sample("RRLYR", {"period": 0.55}, [60000.0, 60000.1], seed=7)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        kind: str,
+        model: CurveModel,
+        conditioner: Conditioner,
+        regressor: Any,
+        population: Population,
+        noise_models: Mapping[str, SurveyNoise],
+        band_rules: Mapping[str, Mapping[str, Mapping[str, Any]]],
+        split: Mapping[str, NDArray] | None = None,
+        info: Mapping[str, Any] | None = None,
+        sha256: str = "",
+        source: str = "",
+    ) -> None:
+        self.name, self.kind, self.model = name, kind, model
+        self.conditioner, self.regressor, self.population = conditioner, regressor, population
+        self.noise_models = dict(noise_models)
+        self.band_rules = {c: {b: dict(r) for b, r in rules.items()} for c, rules in band_rules.items()}
+        self.info: dict[str, Any] = dict(info or {})
+        self.sha256, self.source = sha256, source
+        self._split = split
+
+    def __repr__(self) -> str:
+        return f"<LightCurveGenerator {self.name}: {', '.join(self.classes)} in {', '.join(self.bands)}>"
+
+    # ------------------------------------------------------------------ what it knows
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes it can generate."""
+        return self.population.classes
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Physical parameters that may be given or are drawn."""
+        return PHYSICAL
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands it can generate."""
+        return self.conditioner.bands
+
+    @property
+    def subclasses(self) -> dict[str, tuple[str, ...]]:
+        """Subclasses by class."""
+        return {c: tuple(s for s in self.population.subclasses(c) if s) for c in self.classes}
+
+    def band_source(self, cls: str, band: str) -> str:
+        """How a band of a class is obtained: ``"learned"`` or ``"transferred"``."""
+        self._known("class", cls, self.classes)
+        self._known("band", band, self.bands)
+        return str(self.band_rules[cls][band]["source"])
+
+    def domain(self, cls: str, parameter: str) -> tuple[float, float] | None:
+        """Limits within which a parameter of a class may be given; None where the model does not use it.
+
+        Raises
+        ------
+        UnknownNameError
+            If the class or the parameter is not known.
+        """
+        self._known("class", cls, self.classes)
+        self._known("parameter", parameter, (*PHYSICAL, "amplitude"))
+        c = self.conditioner.classes.index(cls)
+        if parameter == "amplitude":
+            limits = self.info.get("amplitude_domain", {}).get(cls)
+            return (float(limits[0]), float(limits[1])) if limits else None
+        j = PHYSICAL.index(parameter)
+        low, high = float(self.conditioner.low[c, j]), float(self.conditioner.high[c, j])
+        if parameter != "period" and parameter in self.population.parameters_of(cls):
+            drawn = self.population.domain(cls, parameter)
+            low, high = np.fmin(low, drawn[0]), np.fmax(high, drawn[1])
+        return (float(low), float(high)) if np.isfinite(low) else None
+
+    def influences(self, cls: str) -> tuple[str, ...]:
+        """Physical parameters that move the curves of a class: those that enough training stars had."""
+        self._known("class", cls, self.classes)
+        row = self.conditioner.supported[self.conditioner.classes.index(cls)]
+        return tuple(p for p, has in zip(PHYSICAL, row, strict=True) if has)
+
+    def split_of(self, ids: Sequence[str]) -> NDArray[np.str_]:
+        """The set that real stars belonged to in training: ``train``, ``validation``, ``test`` or an empty string.
+
+        Parameters
+        ----------
+        ids : sequence of str
+            Names of the stars as the survey gives them.
+        """
+        if self._split is None:
+            raise InputError("this generator does not say which stars it was trained on")
+        order = np.argsort(self._split["hash"])
+        hashes = self._split["hash"][order]
+        wanted = id_hash(ids)
+        at = np.minimum(np.searchsorted(hashes, wanted), hashes.size - 1)
+        names = np.asarray(SPLIT_NAMES)[self._split["set"][order][at]]
+        return np.where(hashes[at] == wanted, names, "")
+
+    @property
+    def card(self) -> str:
+        """The model card, in Markdown; empty for a generator that was not loaded."""
+        path = Path(self.source) / "card.md"
+        return path.read_text() if self.source and path.is_file() else ""
+
+    @staticmethod
+    def _known(kind: str, name: object, allowed: Sequence[str]) -> None:
+        if name not in allowed:
+            raise UnknownNameError(kind, name, allowed)
+
+    # ------------------------------------------------------------------ drawing
+    def draw(
+        self,
+        classes: str | Sequence[str] | NDArray,
+        n: int | None = None,
+        *,
+        params: Any = None,
+        subclass: str | Sequence[str] | NDArray | None = None,
+        seed: int | None = None,
+        first_id: int = 0,
+        extrapolate: bool = False,
+        temper: float = 1.0,
+    ) -> Stars:
+        """Draw stars.
+
+        Parameters
+        ----------
+        classes : str or sequence of str
+            One class for all stars, or one a star.
+        n : int, optional
+            Number of stars; may be left out where another argument says it.
+        params : mapping, astropy Table, pandas DataFrame or structured array, optional
+            Any subset of ``gen.parameters``, and ``amplitude`` (peak to peak in V) [mag], ``mean_mag`` (in V) [mag],
+            ``distance`` [pc], ``a_v`` [mag], ``t0`` [MJD of phase zero], ``ra``, ``dec`` [deg]; scalars or length
+            n, quantities accepted. NaN and masked entries count as not given. What is not given is drawn from the
+            class population given what is. Without ``mean_mag`` and ``distance`` magnitudes are absolute; where the
+            class has no absolute magnitude they are relative to the star's mean (column ``mag_zero``).
+        subclass : str or sequence of str, optional
+            As ``gen.subclasses[cls]``; drawn where empty.
+        seed : int, optional
+            Same seed, same stars; a new one from the system's entropy if None.
+        first_id : int
+            ``star_id`` of the first star. Star ``k`` of a call is the same star as star ``k - m`` of a call with
+            ``first_id + m``, so that a long run may be cut anywhere.
+        extrapolate : bool
+            Allow parameters outside the domain of training; such stars are flagged in ``extrapolated``.
+        temper : float
+            Draw parameters from a density proportional to the population's to this power: below 1 is wider.
+
+        Returns
+        -------
+        Stars
+
+        Raises
+        ------
+        DomainError
+            If a parameter is outside the domain and `extrapolate` is false.
+        UnknownNameError, UnitError, InputError
+            If a name is not known, a unit does not fit, or lengths disagree.
+        """
+        request = read_request(classes, params, subclass=subclass, n=n, allowed_classes=self.classes)
+        return self._draw(request, seed=seed, first_id=first_id, extrapolate=extrapolate, temper=temper)
+
+    def sample(
+        self,
+        cls: str | Sequence[str] | NDArray,
+        params: Any,
+        times: Any,
+        *,
+        seed: int | None = None,
+        band: str | Mapping[str, str] | None = None,
+        noise: NoiseModel | str | None = None,
+        subclass: str | Sequence[str] | NDArray | None = None,
+        extrapolate: bool = False,
+    ) -> Any:
+        """Light curves of stars of given classes and parameters at given times.
+
+        ``gen.draw`` and ``stars.observe`` in one call; see there for the arguments.
+
+        Parameters
+        ----------
+        cls, params, subclass, extrapolate
+            As in :meth:`draw`.
+        times : array_like, list of arrays, cadence
+            MJD for all stars, one array a star, or a cadence.
+        seed, band, noise
+            As in :meth:`lcgen.Stars.observe`.
+
+        Returns
+        -------
+        LightCurve or LightCurves
+            One ``LightCurve`` where class and parameters are scalars, else ``LightCurves``.
+        """
+        request = read_request(cls, params, subclass=subclass, allowed_classes=self.classes)
+        stars = self._draw(request, seed=seed, first_id=0, extrapolate=extrapolate, temper=1.0)
+        curves: LightCurves = stars.observe(times, noise=noise, band=band)
+        one: LightCurve | LightCurves = curves[0] if request.scalar else curves
+        return one
+
+    def _draw(
+        self, request: StarRequest, *, seed: int | None, first_id: int, extrapolate: bool, temper: float
+    ) -> Stars:
+        seed = rng.new_seed() if seed is None else rng.check_seed(seed)
+        if isinstance(first_id, bool) or not isinstance(first_id, (int, np.integer)) or first_id < 0:
+            raise InputError(f"first_id must be a whole number of at least 0, received {first_id!r}")
+        n = request.classes.size
+        ids = np.arange(int(first_id), int(first_id) + n, dtype=np.int64)
+        outside = self._check_domain(request, extrapolate)
+        population = self.population if temper == 1.0 else self.population.tempered(temper)
+        drawn = population.draw(
+            request.classes,
+            {p: request.known[p] for p in PHYSICAL if p in request.known},
+            request.subclass,
+            rng.uniforms(seed, "population", ids, population.n_uniforms),
+        )
+        cls_index = np.array([self.conditioner.classes.index(c) for c in request.classes], dtype=np.int64)
+        params = np.stack([np.asarray(drawn[p], dtype=float) for p in PHYSICAL], axis=1).reshape(n, len(PHYSICAL))
+        given = self._given(request, n)
+        features = self.conditioner.star_features(cls_index, drawn["subclass"], params)
+        wanted = given["amplitude"]
+        with np.errstate(invalid="ignore"):
+            standard = self.conditioner.standard_scale(cls_index, wanted)
+        normals = rng.normals(seed, "latent", ids, self.model.latent_dim + 1)
+        standard, z = self.regressor.sample(features, normals, standard)
+        scale = self.conditioner.natural_scale(cls_index, standard)
+        shape = self._decode(cls_index, drawn["subclass"], params, z, _REFERENCE_BAND)
+        peak_to_peak = np.ptp(shape.astype(float), axis=1) if n else np.zeros(0)
+        scale = np.where(np.isfinite(wanted), wanted / np.maximum(peak_to_peak, 1e-6), scale)
+        columns: dict[str, NDArray] = {
+            "star_id": ids,
+            "class": request.classes,
+            "subclass": drawn["subclass"],
+            **{p: params[:, j] for j, p in enumerate(PHYSICAL)},
+            "amplitude": scale * peak_to_peak,
+        }
+        columns["t0"] = np.where(
+            np.isfinite(given["t0"]),
+            given["t0"],
+            _T0_EPOCH + rng.uniforms(seed, "phase", ids, 1)[:, 0] * columns["period"],
+        )
+        columns["a_v"] = np.where(np.isfinite(given["a_v"]), given["a_v"], 0.0)
+        absolute = absolute_v(columns["abs_mag"], columns["teff"]) + columns["a_v"]
+        with np.errstate(divide="ignore"):
+            apparent = absolute + 5.0 * np.log10(given["distance"] / 10.0)
+        mean = np.where(np.isfinite(given["distance"]), apparent, absolute)
+        mean = np.where(np.isfinite(given["mean_mag"]), given["mean_mag"], mean)
+        placed = np.isfinite(given["distance"]) | np.isfinite(given["mean_mag"])
+        zero = np.where(placed, "apparent", "absolute")
+        columns["mag_zero"] = np.where(np.isfinite(mean), zero, "relative")
+        columns["mean_mag"] = np.where(np.isfinite(mean), mean, 0.0)
+        for name in ("distance", "ra", "dec"):
+            columns[name] = given[name]
+        columns["extrapolated"] = outside
+        return Stars(self, columns=columns, z=z, scale=scale, seed=seed)
+
+    @staticmethod
+    def _given(request: StarRequest, n: int) -> dict[str, NDArray[np.float64]]:
+        names = [p for p in PARAMETERS if p not in PHYSICAL]
+        return {p: request.known.get(p, np.full(n, np.nan)) for p in names}
+
+    def _check_domain(self, request: StarRequest, extrapolate: bool) -> NDArray[np.bool_]:
+        outside = np.zeros(request.classes.size, dtype=bool)
+        for name in (*PHYSICAL, "amplitude"):
+            if name not in request.known:
+                continue
+            values = request.known[name]
+            for cls in np.unique(request.classes):
+                limits = self.domain(str(cls), name)
+                if limits is None:
+                    continue
+                low, high = limits
+                slack = _SLACK * (abs(low) + abs(high))
+                with np.errstate(invalid="ignore"):
+                    bad = (request.classes == cls) & ((values < low - slack) | (values > high + slack))
+                if bad.any() and not extrapolate:
+                    raise DomainError(
+                        name,
+                        float(values[bad][0]),
+                        low,
+                        high,
+                        context=f"class {cls}",
+                        hint="extrapolate=True allows it and flags the star",
+                    )
+                outside |= bad
+        return outside
+
+    # ------------------------------------------------------------------ decoding
+    def decode(self, classes: NDArray, columns: Mapping[str, NDArray], z: NDArray, band: str) -> NDArray[np.float64]:
+        """Curves in units of the amplitude scale, with zero mean.
+
+        Parameters
+        ----------
+        classes : ndarray of str, shape (n,)
+        columns : mapping
+            ``subclass`` and the physical parameters.
+        z : ndarray, shape (n, latent_dim)
+        band : str
+
+        Returns
+        -------
+        ndarray, shape (n, n_grid)
+            At phases ``arange(n_grid) / n_grid``.
+        """
+        cls_index = np.array([self.conditioner.classes.index(c) for c in classes], dtype=np.int64)
+        params = np.stack([np.asarray(columns[p], dtype=float) for p in PHYSICAL], axis=1)
+        return self._decode(cls_index, columns["subclass"], params, z, band)
+
+    def _decode(
+        self, cls_index: NDArray, subclass: NDArray, params: NDArray, z: NDArray, band: str
+    ) -> NDArray[np.float64]:
+        rules = [self.band_rules[c][band] if c in self.band_rules else {} for c in self.conditioner.classes]
+        source = np.array([self.bands.index(str(r.get("from", band))) for r in rules])
+        ratio = np.array([float(r.get("ratio", 1.0)) for r in rules])
+        condition = self.conditioner.decoder_features(cls_index, subclass, params, source[cls_index])
+        device = next(iter(self.model.parameters())).device  # type: ignore[attr-defined]
+        (curve,) = in_blocks(self.model.decode, np.asarray(z, dtype=np.float32), condition, device=device)
+        return curve.astype(np.float64) * ratio[cls_index][:, None]
+
+    # ------------------------------------------------------------------ storage
+    def to_checkpoint(self) -> Checkpoint:
+        """Everything the generator is made of."""
+        from .latent.adapter import regressor_to_state
+
+        model_config, model_arrays = model_to_state(self.kind, self.model)
+        latent_config, latent_arrays = regressor_to_state(self.regressor)
+        population_config, population_arrays = self.population.to_state()
+        parts = {"model.": model_arrays, "latent.": latent_arrays, "population.": population_arrays}
+        if self._split is not None:
+            parts["split."] = dict(self._split)
+        config = {
+            "name": self.name,
+            "model": model_config,
+            "conditioner": self.conditioner.to_config(),
+            "latent": latent_config,
+            "population": population_config,
+            "noise": [m.to_config() for m in self.noise_models.values()],
+            "band_rules": self.band_rules,
+            "info": self.info,
+        }
+        arrays = {prefix + k: np.asarray(v) for prefix, part in parts.items() for k, v in part.items()}
+        return Checkpoint(config=config, arrays=arrays)
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, *, source: str = "") -> LightCurveGenerator:
+        """The inverse of :meth:`to_checkpoint`.
+
+        Raises
+        ------
+        CheckpointError
+            If a part is missing or does not fit.
+        """
+        from .latent.adapter import regressor_from_any
+
+        config = checkpoint.config
+        try:
+            conditioner = Conditioner.from_config(config["conditioner"])
+            split = checkpoint.part("split.")
+            return cls(
+                name=config["name"],
+                kind=config["model"]["kind"],
+                model=model_from_state(config["model"], checkpoint.part("model."), conditioner),
+                conditioner=conditioner,
+                regressor=regressor_from_any(config["latent"], checkpoint.part("latent.")),
+                population=Population.from_state(config["population"], checkpoint.part("population.")),
+                noise_models={m["name"]: SurveyNoise.from_config(m) for m in config["noise"]},
+                band_rules=config["band_rules"],
+                split=split or None,
+                info=config["info"],
+                sha256=checkpoint.sha256,
+                source=source,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{source or 'the checkpoint'} is not a whole generator: {error!r}") from error
+
+    def save(self, folder: str | os.PathLike[str], *, card: str | None = None) -> Path:
+        """Write the generator to a folder that :func:`load_generator` reads."""
+        return save_checkpoint(self.to_checkpoint(), folder, card=card)
+
+
+def load_generator(model: str | os.PathLike[str] | None = None) -> LightCurveGenerator:
+    """Load a trained generator.
+
+    Parameters
+    ----------
+    model : str or path-like, optional
+        Name of a bundled model (see :func:`lcgen.list_models`), or the folder of one you trained; the bundled default
+        where not given. The sha256 of a bundled model is verified.
+
+    Raises
+    ------
+    UnknownNameError
+        If no model has that name.
+    IntegrityError, CheckpointError
+        If the files are not what was recorded, or not a generator.
+    """
+    entry = assets.find_model(model)
+    checkpoint = load_checkpoint(entry.folder, expected=entry.sha256)
+    return LightCurveGenerator.from_checkpoint(checkpoint, source=str(entry.folder))
+
+
+def limit_threads(n: int) -> None:
+    """Let torch use at most `n` threads in this process, for workers that share a machine."""
+    torch.set_num_threads(n)

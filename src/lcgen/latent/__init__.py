@@ -1,0 +1,58 @@
+"""From physical parameters to the latent space: the published regressors, and what compares them.
+
+The regressors share one contract, :class:`LatentRegressor`; their state is a dictionary and plain arrays.
+Names are imported when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # pragma: no cover
+    from .base import ArrayRegressor, LatentRegressor, make_regressor, regressor_from_state
+    from .features import FeatureSpec, feature_matrix
+    from .forest import ForestRegressor
+    from .linear import LinearRegressor
+    from .mlp import MLPRegressor
+    from .table import RegressionRow, RegressionTable, regression_table
+
+__all__ = [
+    "ArrayRegressor",
+    "FeatureSpec",
+    "ForestRegressor",
+    "LatentRegressor",
+    "LinearRegressor",
+    "MLPRegressor",
+    "RegressionRow",
+    "RegressionTable",
+    "feature_matrix",
+    "make_regressor",
+    "regression_table",
+    "regressor_from_state",
+]
+
+_HOME = {
+    "ArrayRegressor": "base",
+    "FeatureSpec": "features",
+    "ForestRegressor": "forest",
+    "LatentRegressor": "base",
+    "LinearRegressor": "linear",
+    "MLPRegressor": "mlp",
+    "RegressionRow": "table",
+    "RegressionTable": "table",
+    "feature_matrix": "features",
+    "make_regressor": "base",
+    "regression_table": "table",
+    "regressor_from_state": "base",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,8 @@
+"""Physical parameters of the stars of a class: fitted mixtures, conditional draws, tempering."""
+
+from __future__ import annotations
+
+from .mixture import Population
+from .table import training_table
+
+__all__ = ["Population", "training_table"]

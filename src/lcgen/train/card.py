@@ -1,0 +1,130 @@
+"""The model card: what a generator was made of, how it was judged, and where it must not be trusted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..generator import LightCurveGenerator
+from ..taxonomy import CLASS_INFO, PHYSICAL
+
+__all__ = ["write_card"]
+
+
+def write_card(generator: LightCurveGenerator, report: dict[str, Any]) -> str:
+    """The card in Markdown, from what the generator knows of itself; no number is typed in.
+
+    Parameters
+    ----------
+    generator : LightCurveGenerator
+    report : dict
+        As returned by :func:`lcgen.train.finish.finish`.
+    """
+    info = generator.info
+    config, split = info["config"], info["split"]
+    parts = [
+        f"# {generator.name}",
+        "",
+        f"Light-curve generator for {', '.join(generator.classes)} in {' and '.join(generator.bands)}. "
+        f"Network: {generator.kind}. Format: `config.json` and `weights.safetensors`.",
+        "",
+        "## Data",
+        "",
+        *(f"- `{path}`: {citation or 'no citation in the file'}" for path, citation in
+          info["provenance"]["citations"].items()),
+        "",
+        f"Split by star, stratified by class, from seed {split['seed']}: "
+        f"{split['n'][0]} training, {split['n'][1]} validation and {split['n'][2]} test curves "
+        f"(shares {', '.join(f'{f:g}' for f in split['fractions'])}). "
+        "`gen.split_of(ids)` says on which side a star was.",
+        "",
+        "Curves kept and left out:",
+        "",
+        "```",
+        info["provenance"]["preparation"],
+        "```",
+        "",
+        "## Retraining",
+        "",
+        f"`lcgen train configs/{generator.name}.toml` (seed {config['seed']}; the data folder is `LCGEN_DATA`).",
+        "",
+        "## Report on test stars",
+        "",
+        f"Active latent dimensions: {report['active']} of {len(report['latent_variance'])} "
+        f"(variance of the posterior mean over training stars: "
+        f"{', '.join(f'{v:.3g}' for v in report['latent_variance'])}; dead ones are pruned).",
+        "",
+        "Median RMS residual [mag] of the posterior mean's curve, of the star's own regularised Fourier series, and "
+        "their ratio:",
+        "",
+        "| survey | class | band | stars | decoded | own series | ratio |",
+        "|---|---|---|---|---|---|---|",
+        *(
+            f"| {r['survey']} | {r['class']} | {r['band']} | {r['n']} | {r['rms']:.4f} | {r['rms_fit']:.4f} | "
+            f"{r['ratio']:.3f} |"
+            for r in report["reconstruction"]
+        ),
+    ]
+    if "latent_table" in report:
+        parts += [
+            "",
+            "## Regression onto the latent space",
+            "",
+            "After table 3 of AJ 164, 263. On unseen stars, next to the leaky figures of a random split by rows and "
+            "of the rows of the fit itself:",
+            "",
+            report["latent_table"].rstrip(),
+            "",
+            f"The generator uses the {generator.regressor.name}"
+            + (
+                f" (validation log-likelihood {-report['flow_nll']:.3f} nats a star)."
+                if "flow_nll" in report
+                else "."
+            ),
+        ]
+    parts += ["", "## Limits", "", *_limits(generator), "", "## Population", "", _population(generator), ""]
+    return "\n".join(parts)
+
+
+def _limits(generator: LightCurveGenerator) -> list[str]:
+    lines = ["| class | subclasses | period [d] | parameters that move the curve | bands |", "|---|---|---|---|---|"]
+    for cls in generator.classes:
+        domain = generator.domain(cls, "period")
+        period = f"{domain[0]:.4g} to {domain[1]:.4g}" if domain else "not known"
+        bands = ", ".join(f"{b}: {_rule(generator.band_rules[cls][b])}" for b in generator.bands)
+        known = ", ".join(s for s in generator.subclasses[cls]) or "none"
+        lines.append(f"| {cls} | {known} | {period} | {', '.join(generator.influences(cls))} | {bands} |")
+    transferred = [c for c in generator.classes if any(r["source"] != "learned" for r in generator.band_rules[c].values())]
+    if transferred:
+        pulsating = [c for c in transferred if CLASS_INFO[c].base_harmonic == 1]
+        other = [c for c in transferred if c not in pulsating]
+        lines += [
+            "",
+            "A transferred band has the shape of the band it is taken from. Its amplitude ratio is that of the stars "
+            f"with both bands for {', '.join(pulsating) or 'no class'}, and one for {', '.join(other) or 'no class'}: "
+            "an assumption, not a measurement.",
+        ]
+    lines += [
+        "",
+        "Parameters that are given but do not move the curve of a class are carried into the table of stars all the "
+        "same. Cycle-to-cycle changes (long-period variables, Blazhko stars) and second periods (double-mode stars) are "
+        "not generated: one curve repeats.",
+    ]
+    return lines
+
+
+def _rule(rule: dict[str, Any]) -> str:
+    if rule["source"] == "learned":
+        return "learned"
+    return f"transferred from {rule['from']} (amplitude x {rule['ratio']:g})"
+
+
+def _population(generator: LightCurveGenerator) -> str:
+    lines = ["| class | parameters drawn | fractions of subclasses |", "|---|---|---|"]
+    for cls in generator.classes:
+        names = [p for p in PHYSICAL if p in generator.population.parameters_of(cls)]
+        shares = generator.population.subclasses(cls)
+        text = ", ".join(f"{s or 'unknown'} {f:.2f}" for s, f in shares.items() if np.isfinite(f))
+        lines.append(f"| {cls} | {', '.join(names)} | {text} |")
+    return "\n".join([*lines, "", generator.info["provenance"]["population"]])

@@ -1,0 +1,234 @@
+"""Configuration of a training run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..config import from_mapping, read_toml
+from ..errors import ConfigError
+from ..prepare.augment import AugmentConfig
+from ..prepare.clean import CleanConfig
+from ..taxonomy import CLASSES
+
+__all__ = ["DataConfig", "LatentConfig", "LoopConfig", "PackConfig", "PopulationConfig", "TrainConfig", "read_config"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackConfig:
+    """One HDF5 pack of light curves.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the data folder.
+    survey : str
+        Packs of one survey are bands of the same stars.
+    """
+
+    path: str
+    survey: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is trained on.
+
+    Attributes
+    ----------
+    packs : tuple of PackConfig
+    folder : str
+        Data folder; the environment variable ``LCGEN_DATA`` where empty.
+    bands : tuple of str
+    classes : tuple of str
+    max_stars : int
+        Largest number of stars of a class and survey, 0 for all; for quick trials.
+    split_seed : int
+    split : tuple of three floats
+        Shares of training, validation and test stars.
+    physical_parameters : bool
+        Join the physical parameters of the population table by star.
+    """
+
+    packs: tuple[PackConfig, ...]
+    folder: str = ""
+    bands: tuple[str, ...] = ("V", "I")
+    classes: tuple[str, ...] = CLASSES
+    max_stars: int = 0
+    split_seed: int = 1
+    split: tuple[float, ...] = (0.6, 0.2, 0.2)
+    physical_parameters: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.packs:
+            raise ConfigError("data.packs is empty")
+
+    def root(self) -> Path:
+        """The data folder.
+
+        Raises
+        ------
+        ConfigError
+            If it is not given or does not exist.
+        """
+        named = self.folder or os.environ.get("LCGEN_DATA", "")
+        if not named:
+            raise ConfigError("data.folder is empty and the environment variable LCGEN_DATA is not set")
+        root = Path(named).expanduser()
+        if not root.is_dir():
+            raise ConfigError(f"data.folder: {root} is not a folder")
+        return root
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """How long and how the network is trained.
+
+    Attributes
+    ----------
+    epochs, steps_per_epoch, batch_size : int
+        An epoch is a number of steps; curves are drawn with replacement.
+    learning_rate : float
+        Of Adam, on a cosine schedule after `warmup_steps`.
+    warmup_steps : int
+    beta : float
+        Weight of the KL divergence.
+    kl_warmup : float
+        Share of the training over which beta grows from 0.
+    balance : float
+        0 leaves the mix of the surveys, 1 makes every class, survey and band equally frequent.
+    swap : float
+        Probability that a star's other band has to be predicted.
+    drop_parameters, drop_subclass : float
+        Probability that a parameter, or the subclass, is hidden.
+    points : int
+        Observations of a curve used at a time.
+    clip : float
+        Largest norm of the gradient.
+    average : float
+        Decay of the running average of the weights, which is what is validated and kept.
+    patience : int
+        Epochs without a better validation loss, after the KL warm-up, before training stops.
+    active_variance : float
+        Variance of the posterior mean over stars below which a latent dimension is dead and pruned.
+    device : str
+        ``"cpu"``, ``"cuda"`` or ``"auto"``.
+    """
+
+    epochs: int = 60
+    steps_per_epoch: int = 500
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    warmup_steps: int = 200
+    beta: float = 1.0
+    kl_warmup: float = 0.4
+    balance: float = 0.7
+    swap: float = 0.4
+    drop_parameters: float = 0.3
+    drop_subclass: float = 0.15
+    points: int = 256
+    clip: float = 1.0
+    average: float = 0.998
+    patience: int = 15
+    active_variance: float = 0.05
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "steps_per_epoch", "batch_size", "points"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"training.{name} must be at least 1, received {getattr(self, name)}")
+        for name in ("kl_warmup", "balance", "swap", "drop_parameters", "drop_subclass"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"training.{name} must lie in [0, 1], received {getattr(self, name)}")
+        if self.learning_rate <= 0 or self.beta < 0 or not 0 <= self.average < 1:
+            raise ConfigError("training: learning_rate must be positive, beta not negative, average in [0, 1)")
+        if self.device not in ("cpu", "cuda", "auto"):
+            raise ConfigError(f"training.device must be 'cpu', 'cuda' or 'auto', received {self.device!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentConfig:
+    """The regression from parameters to the latent space.
+
+    Attributes
+    ----------
+    kind : {"flow", "linear", "forest", "mlp"}
+    options : mapping
+        Of the chosen kind; for ``"flow"`` see :class:`lcgen.latent.flow.FlowConfig`.
+    balance : float
+        As in :class:`LoopConfig`, for the draws that the regression is fitted to.
+    table : bool
+        Fit all kinds and put the comparison on unseen stars into the card.
+    """
+
+    kind: str = "flow"
+    options: dict[str, Any] = field(default_factory=dict)
+    balance: float = 0.5
+    table: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopulationConfig:
+    """The population of physical parameters.
+
+    Attributes
+    ----------
+    source : {"table", "curves"}
+        ``"table"``: all stars of the survey catalogues in the data folder. ``"curves"``: the training stars alone.
+    max_components : int
+        Of the mixture of a subclass.
+    """
+
+    source: str = "table"
+    max_components: int = 8
+
+    def __post_init__(self) -> None:
+        if self.source not in ("table", "curves"):
+            raise ConfigError(f"population.source must be 'table' or 'curves', received {self.source!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A training run from survey files to a generator.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model.
+    output : str
+        Folder of the run.
+    seed : int
+        Of everything random but the split.
+    data, training, augment, latent, population
+        See the classes of these names.
+    clean : mapping of survey to CleanConfig
+        What is removed, by survey.
+    model : mapping
+        ``kind`` (``"periodic"`` or ``"published"``) and the options of that kind.
+    """
+
+    name: str
+    data: DataConfig
+    output: str = "runs/run"
+    seed: int = 1
+    clean: dict[str, CleanConfig] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    training: LoopConfig = field(default_factory=LoopConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    latent: LatentConfig = field(default_factory=LatentConfig)
+    population: PopulationConfig = field(default_factory=PopulationConfig)
+
+
+def read_config(source: str | os.PathLike[str] | Mapping[str, Any]) -> TrainConfig:
+    """Read a training configuration from a TOML file or a mapping.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key that is wrong.
+    """
+    values = source if isinstance(source, Mapping) else read_toml(source)
+    return from_mapping(TrainConfig, values)

@@ -1,0 +1,295 @@
+"""From a trained network to a generator: pruning, latent regression, population, noise, and what the card reports."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..config import from_mapping
+from ..errors import ConfigError
+from ..generator import LightCurveGenerator
+from ..latent.adapter import PointSampler
+from ..latent.flow import FlowConfig, FlowRegressor
+from ..latent.table import regression_table
+from ..model.batches import CurveBatches
+from ..model.cvae import PeriodicCVAE
+from ..population import Population
+from ..prepare.augment import class_weights
+from ..prepare.conditioning import Conditioner
+from ..prepare.dataset import PreparedCurves
+from ..taxonomy import CLASS_INFO, CLASSES, PHYSICAL
+from .config import LatentConfig, PopulationConfig
+from .data import TrainingData
+from .loop import group_labels
+
+__all__ = ["Posteriors", "band_rules", "encode_all", "finish", "prune_dead", "reconstruction_table"]
+
+_log = logging.getLogger(__name__)
+_MIN_CURVES = 20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Posteriors:
+    """Posterior of every curve, and how well its mean describes the curve.
+
+    Attributes
+    ----------
+    mean, std : ndarray, shape (n, latent_dim)
+    residual, fit_residual : ndarray, shape (n,)
+        RMS residual about the decoded curve and about the star's own regularised Fourier series [mag].
+    """
+
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+    residual: NDArray[np.float64]
+    fit_residual: NDArray[np.float64]
+
+
+@torch.no_grad()
+def encode_all(model: Any, batches: CurveBatches, *, block: int = 512) -> Posteriors:
+    """Encode every curve and measure its reconstruction."""
+    from ..model.periodic import interpolate_periodic
+
+    parts: list[list[NDArray]] = []
+    for start in range(0, len(batches), block):
+        rows = torch.arange(start, min(start + block, len(batches)), device=batches.device)
+        batch = batches.get(rows)
+        mean, log_variance = model.encode(batch)
+        counted = (batch.weight > 0).float()
+        weight = batch.weight / batch.sigma**2
+
+        def rms(prediction: torch.Tensor, value=batch.value, counted=counted, weight=weight) -> torch.Tensor:
+            offset = (weight * (value - prediction)).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
+            return torch.sqrt((counted * (value - prediction - offset) ** 2).sum(1) / counted.sum(1))
+
+        series = interpolate_periodic(batch.bins[:, 2], batch.phase)
+        out = (mean, torch.exp(0.5 * log_variance), rms(model.predict(mean, batch)), rms(series))
+        parts.append([t.cpu().numpy() for t in out])
+    mean, std, residual, fit = (np.concatenate(p) for p in zip(*parts, strict=True))
+    scale = batches.curves.scale
+    return Posteriors(mean=mean, std=std, residual=residual * scale, fit_residual=fit * scale)
+
+
+def prune_dead(model: Any, mean: NDArray[np.floating], *, threshold: float) -> NDArray[np.bool_]:
+    """Take latent dimensions out whose posterior mean hardly varies over stars.
+
+    Returns
+    -------
+    ndarray of bool, shape (latent_dim,)
+        Dimensions that stay. A published network, whose latent dimensions cannot be taken out, keeps all.
+    """
+    if not isinstance(model, PeriodicCVAE):
+        return np.ones(model.latent_dim, dtype=bool)
+    keep = mean.var(axis=0) > threshold
+    if not keep.any():
+        raise ConfigError("the posterior collapsed: no latent dimension is active; lower training.beta")
+    model.prune(torch.from_numpy(keep).to(next(model.parameters()).device))
+    return keep
+
+
+def reconstruction_table(curves: PreparedCurves, posteriors: Posteriors) -> list[dict[str, Any]]:
+    """Median residuals by survey, class and band: of the decoded curve, of the star's own series, and their ratio."""
+    rows = []
+    keys = sorted(set(zip(curves.survey.tolist(), curves.class_name.tolist(), curves.band.tolist(), strict=True)))
+    for survey, cls, band in keys:
+        own = (curves.survey == survey) & (curves.class_name == cls) & (curves.band == band)
+        residual, fit = posteriors.residual[own], posteriors.fit_residual[own]
+        rows.append(
+            {
+                "survey": survey,
+                "class": cls,
+                "band": curves.bands[band],
+                "n": int(own.sum()),
+                "rms": float(np.median(residual)),
+                "rms_fit": float(np.median(fit)),
+                "ratio": float(np.median(residual) / np.median(fit)),
+            }
+        )
+    return rows
+
+
+def band_rules(curves: PreparedCurves) -> dict[str, dict[str, dict[str, Any]]]:
+    """How each band of each class is obtained.
+
+    A band in which a class was observed is learned. For another, the curve is decoded in the band in which the class
+    was seen most, with its amplitude multiplied by a ratio: for pulsating stars the median ratio of the stars that
+    have both bands, for eclipsing and ellipsoidal stars one.
+    """
+    n = {c: [int(((curves.class_name == c) & (curves.band == b)).sum()) for b in range(len(curves.bands))]
+         for c in curves.classes}  # fmt: skip
+    both = curves.partner >= 0
+    rules: dict[str, dict[str, dict[str, Any]]] = {}
+    for cls in curves.classes:
+        best = int(np.argmax(n[cls]))
+        rules[cls] = {}
+        for k, band in enumerate(curves.bands):
+            if n[cls][k] >= _MIN_CURVES:
+                rules[cls][band] = {"source": "learned"}
+                continue
+            ratio = 1.0
+            if CLASS_INFO[cls].base_harmonic == 1:
+                rows = np.flatnonzero(both & (curves.band == k))
+                rows = rows[curves.band[curves.partner[rows]] == best]
+                if rows.size >= _MIN_CURVES:
+                    ratio = float(np.median(curves.amplitude[rows] / curves.amplitude[curves.partner[rows]]))
+            rules[cls][band] = {"source": "transferred", "from": curves.bands[best], "ratio": round(ratio, 4)}
+    return rules
+
+
+def fit_regressor(
+    config: LatentConfig,
+    *,
+    conditioner: Conditioner,
+    curves: PreparedCurves,
+    posteriors: Posteriors,
+    validation: NDArray[np.bool_],
+    seed: int,
+    progress: bool | None,
+) -> Any:
+    """Fit the latent regression of the configured kind to the posteriors of training stars."""
+    features = conditioner.star_features(curves.cls, curves.subclass, curves.params)
+    scale = conditioner.standard_scale(curves.cls, curves.scale)
+    if config.kind != "flow":
+        if config.options:
+            raise ConfigError(f"latent.options: the {config.kind} regression takes none here")
+        train = ~validation
+        return PointSampler.fit(config.kind, features[train], scale[train], posteriors.mean[train], seed=seed)
+    options = from_mapping(FlowConfig, config.options, where="latent.options")
+    flow = FlowRegressor(conditioner.n_star, posteriors.mean.shape[1], options, seed=seed)
+    n_identity = len(conditioner.classes) + len(conditioner.subclasses)
+    values = slice(n_identity + 1, n_identity + 1 + len(PHYSICAL))
+    return flow.fit(
+        features,
+        scale,
+        posteriors.mean,
+        posteriors.std,
+        weights=class_weights(group_labels(curves), power=config.balance),
+        validation=validation,
+        seed=seed,
+        parameter_columns=(values, slice(values.stop, values.stop + len(PHYSICAL))),
+        subclass_columns=slice(len(conditioner.classes), n_identity),
+        keep_column=PHYSICAL.index("period"),
+        progress=progress,
+    )
+
+
+def latent_table(
+    conditioner: Conditioner, curves: PreparedCurves, posteriors: Posteriors, *, seed: int, max_rows: int = 8000
+) -> Any:
+    """The published comparison of regressors, on unseen stars next to the leaky figures."""
+    from ..latent import ForestRegressor, LinearRegressor, MLPRegressor
+    from ..rng import stream
+
+    rows = np.sort(stream(seed, "latent-table").permutation(len(curves))[:max_rows])
+    features = conditioner.star_features(curves.cls, curves.subclass, curves.params)[rows]
+    first = len(conditioner.classes) + len(conditioner.subclasses)
+    return regression_table(
+        features,
+        posteriors.mean[rows],
+        curves.star_id[rows],
+        regressors=[LinearRegressor(), ForestRegressor(n_trees=60), MLPRegressor(max_epochs=60)],
+        seed=seed,
+        n_splits=3,
+        physical_columns=range(first, features.shape[1]),
+    )
+
+
+def fit_population(
+    config: PopulationConfig, columns: Mapping[str, NDArray], conditioner: Conditioner, *, seed: int
+) -> Population:
+    """Fit the population to stars within the periods that the network was trained on."""
+    classes, period = np.asarray(columns["class"]), np.asarray(columns["period"], dtype=float)
+    keep = np.zeros(classes.size, dtype=bool)
+    j = PHYSICAL.index("period")
+    for c, cls in enumerate(conditioner.classes):
+        low, high = conditioner.low[c, j], conditioner.high[c, j]
+        keep |= (classes == cls) & (period >= low) & (period <= high)
+    return Population.fit({k: np.asarray(v)[keep] for k, v in columns.items() if k in _POPULATION_COLUMNS},
+                          seed=seed, max_components=config.max_components)
+
+
+_POPULATION_COLUMNS = ("class", "subclass", "weight", *PHYSICAL)
+
+
+def finish(
+    model: Any,
+    *,
+    kind: str,
+    name: str,
+    seed: int,
+    data: TrainingData,
+    conditioner: Conditioner,
+    latent: LatentConfig,
+    population: PopulationConfig,
+    threshold: float,
+    batches_of: Any,
+    info: dict[str, Any],
+    split: Mapping[str, NDArray],
+    progress: bool | None = None,
+) -> tuple[LightCurveGenerator, dict[str, Any]]:
+    """Make a generator of a trained network.
+
+    Returns
+    -------
+    generator : LightCurveGenerator
+    report : dict
+        Active dimensions, reconstruction of test stars, table of the regressors.
+    """
+    curves = data.curves
+    used = np.flatnonzero(data.split < 2)
+    seen = curves.take(used)
+    posteriors = encode_all(model, batches_of(seen))
+    train_rows = data.split[used] == 0
+    variances = posteriors.mean[train_rows].var(axis=0)
+    keep = prune_dead(model, posteriors.mean[train_rows], threshold=threshold)
+    posteriors = Posteriors(
+        mean=posteriors.mean[:, keep],
+        std=posteriors.std[:, keep],
+        residual=posteriors.residual,
+        fit_residual=posteriors.fit_residual,
+    )
+    test = curves.take(data.split == 2)
+    tested = encode_all(model, batches_of(test))
+    report: dict[str, Any] = {
+        "latent_variance": [round(float(v), 4) for v in variances],
+        "active": int(keep.sum()),
+        "reconstruction": reconstruction_table(test, tested),
+    }
+    _log.info("active dimensions: %d of %d", keep.sum(), keep.size)
+    regressor = fit_regressor(
+        latent,
+        conditioner=conditioner,
+        curves=seen,
+        posteriors=posteriors,
+        validation=~train_rows,
+        seed=seed,
+        progress=progress,
+    )
+    if latent.table:
+        report["latent_table"] = latent_table(conditioner, seen, posteriors, seed=seed).to_markdown()
+    if isinstance(regressor, FlowRegressor):
+        report["flow_nll"] = regressor.validation_nll
+    amplitude = {
+        c: [float(v) for v in np.quantile(curves.scale[train_scale], [0.0, 1.0])]
+        for c in CLASSES
+        if (train_scale := (curves.class_name == c) & (data.split == 0)).any()
+    }
+    generator = LightCurveGenerator(
+        name=name,
+        kind=kind,
+        model=model.cpu(),
+        conditioner=conditioner,
+        regressor=regressor,
+        population=fit_population(population, data.population, conditioner, seed=seed),
+        noise_models=data.noise,
+        band_rules=band_rules(curves.take(data.split == 0)),
+        split=split,
+        info={**info, "amplitude_domain": amplitude, "report": report},
+    )
+    return generator, report
