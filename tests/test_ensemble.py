@@ -33,9 +33,15 @@ HEADER = EnsembleHeader(
 )
 
 
-def make(
-    counts: list[int], seed: int = 0, first_id: int = 0, bands: tuple[str, ...] = ("V", "I")
-) -> LightCurves:
+@pytest.fixture(scope="module", autouse=True)
+def no_waiting_for_the_disk():
+    """What is tested here is the death of processes, not of machines."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda fd: None)
+        yield
+
+
+def make(counts: list[int], seed: int = 0, first_id: int = 0, bands: tuple[str, ...] = ("V", "I")) -> LightCurves:
     rng = np.random.default_rng(seed)
     n, rows = len(counts), sum(counts)
     return LightCurves(
@@ -103,7 +109,7 @@ def random_curves(draw) -> LightCurves:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     curves=random_curves(),
     block=st.integers(1, 10),
@@ -166,9 +172,7 @@ def test_header_units_and_tables_come_back(tmp_path):
         assert file["stars/offset"].shape == (4,)
         assert bool(file.attrs["complete"])
         kinds = {k: d.dtype.str for k, d in file["observations"].items()}
-    assert kinds == {"mjd": "<f8", "band": "|u1"} | dict.fromkeys(
-        ("mag", "mag_err", "flux", "flux_err"), "<f4"
-    )
+    assert kinds == {"mjd": "<f8", "band": "|u1"} | dict.fromkeys(("mag", "mag_err", "flux", "flux_err"), "<f4")
 
 
 @pytest.mark.parametrize("compression", ["gzip", "lzf", None])
@@ -177,9 +181,7 @@ def test_bytes_do_not_depend_on_the_blocks(tmp_path, compression):
     found = set()
     for block in (1, 7, 1000):
         path = tmp_path / f"{block}.h5"
-        write(
-            path, curves, block, compression=compression, observation_chunk=64, star_chunk=16, commit_rows=150
-        )
+        write(path, curves, block, compression=compression, observation_chunk=64, star_chunk=16, commit_rows=150)
         found.add((content_digest(path), path.read_bytes()))
     assert len(found) == 1
 

@@ -59,9 +59,11 @@ class FakeGenerator:
     wait: float = 0.0
     fail_from: int = 10**9
     drawn: list[int] = field(default_factory=list)
+    options: list[dict] = field(default_factory=list)
 
-    def draw(self, classes, n=None, *, params=None, subclass=None, seed=0, first_id=0) -> FakeStars:
+    def draw(self, classes, n=None, *, params=None, subclass=None, seed=0, first_id=0, **options) -> FakeStars:
         time.sleep(self.wait)
+        self.options.append(options)
         if first_id + n > self.fail_from:
             raise DomainError("period", 1e9, 0.0, 1.0)
         self.drawn.append(n)
@@ -116,9 +118,7 @@ def test_batch_size_makes_no_difference(tmp_path, reference, batch_size):
 
 def test_workers_make_no_difference(tmp_path, reference, importable):
     generator = FakeGenerator()
-    generate(
-        tmp_path / "e.h5", generator, batch_size=7, workers=2, generator_factory=importable.make_generator
-    )
+    generate(tmp_path / "e.h5", generator, batch_size=7, workers=2, generator_factory=importable.make_generator)
     assert content_digest(tmp_path / "e.h5") == reference
     assert not generator.drawn
 
@@ -196,10 +196,15 @@ def test_what_was_asked_for_is_in_the_file(tmp_path):
         assert columns["star_id"].tolist() == [100, 101, 102, 103, 104]
         assert columns["class"].tolist() == ["RRLYR"] * 2 + ["CEP"] * 3
         assert np.array_equal(columns["period"], periods)
-        assert np.array_equal(
-            columns["mean_mag"], 15 + 5 * rng.uniforms(5, "mean_mag", columns["star_id"], 1)[:, 0]
-        )
+        assert np.array_equal(columns["mean_mag"], 15 + 5 * rng.uniforms(5, "mean_mag", columns["star_id"], 1)[:, 0])
         assert np.array_equal(ensemble[3].mjd, TIMES)
+
+
+def test_options_reach_the_generator_and_the_record(tmp_path):
+    generator = FakeGenerator()
+    summary = generate(tmp_path / "e.h5", generator, batch_size=60, draw_options={"temper": 0.5})
+    assert generator.options == [{"temper": 0.5}]
+    assert summary.header.provenance["draw_options"] == {"temper": 0.5}
 
 
 def test_ensembles_with_other_ids_continue_each_other(tmp_path):

@@ -24,8 +24,22 @@ from lcgen.ensemble import (
 from lcgen.errors import EnsembleError
 from lcgen.lightcurve import LightCurves
 
-HEADER = {"generator": "fake", "seed": 7, "cadence": "nightly", "provenance": {"classes": {"CEP": 3}}}
+HEADER = {
+    "lcgen_version": "0",
+    "generator": "fake",
+    "seed": 7,
+    "cadence": "nightly",
+    "provenance": {"classes": {"CEP": 3}},
+}
 SIZES = {"observation_chunk": 64, "star_chunk": 16, "commit_rows": 128}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_waiting_for_the_disk():
+    """What is tested here is the death of processes, not of machines."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda fd: None)
+        yield
 
 
 def stars(start: int, stop: int) -> LightCurves:
@@ -104,7 +118,7 @@ def test_file_is_whole_at_every_system_call(tmp_path, monkeypatch, undisturbed):
         fill(path, 60, 7)
     assert len(copies) > 200
 
-    chosen = copies[:20] + copies[20::5] + copies[-20:]
+    chosen = copies[:12] + copies[12::9] + copies[-12:]
     committed = set()
     for folder in chosen:
         if (folder / "e.h5.partial").exists() and summarise_or_none(folder / "e.h5") is not None:
@@ -168,24 +182,18 @@ def test_second_writer_is_refused(tmp_path):
     assert summarise(path).complete
 
 
-def whole_size(folder: Path) -> int:
-    path = folder / "whole.h5"
-    fill(path, 60, 4)
-    return path.stat().st_size
-
-
 def test_full_disk_keeps_what_was_committed(tmp_path, monkeypatch, undisturbed):
-    pwrite, room, safe = os.pwrite, [10**9], set()
+    pwrite, room, safe = os.pwrite, [0], set()
 
     def limited(fd, data, offset):
-        if offset + len(data) > room[0]:
+        room[0] -= 1
+        if room[0] < 0:
             raise OSError(28, "No space left on device")
         return pwrite(fd, data, offset)
 
     monkeypatch.setattr(os, "pwrite", limited)
-    whole = whole_size(tmp_path)
-    for size in range(0, whole - 2000, whole // 10):
-        path, room[0] = tmp_path / f"{size}.h5", size
+    for calls in range(0, 120, 8):
+        path, room[0] = tmp_path / f"{calls}.h5", calls
         with pytest.raises(EnsembleError, match="No space left on device"):
             fill(path, 60, 4)
         if partial_path(path).exists() and summarise_or_none(path) is not None:
@@ -193,7 +201,7 @@ def test_full_disk_keeps_what_was_committed(tmp_path, monkeypatch, undisturbed):
         room[0] = 10**9
         fill(path, 60, 4, resume=True)
         assert content_digest(path) == undisturbed
-    assert len(safe) > 1
+    assert len(safe) > 2
 
 
 def test_existing_target_stays_until_the_new_one_is_whole(tmp_path, undisturbed):

@@ -196,9 +196,7 @@ def verify(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
             raise CheckpointError(f"{path} is missing")
         found = sha256_of(path)
         if found != expected.lower():
-            raise IntegrityError(
-                f"{path} is not the file that was recorded: sha256 {found}, expected {expected}"
-            )
+            raise IntegrityError(f"{path} is not the file that was recorded: sha256 {found}, expected {expected}")
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

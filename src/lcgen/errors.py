@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "CadenceError",
@@ -43,6 +44,18 @@ __all__ = [
 
 class LcgenError(Exception):
     """Base class of all errors that lcgen raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Subclasses take other arguments than the message, which the default would call them with when an error
+        # comes back from a worker process.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(cls: type[LcgenError], args: tuple[Any, ...], attributes: dict[str, Any]) -> LcgenError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class InputError(LcgenError, ValueError):

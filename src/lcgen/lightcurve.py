@@ -26,15 +26,15 @@ __all__ = ["LightCurve", "LightCurves", "phase_of"]
 _FLUX_PER_MAG = 0.4 * np.log(10.0)
 
 
-def phase_of(mjd: ArrayLike, period: float, t0: float = 0.0) -> NDArray[np.float64]:
-    """Phase in [0, 1) of times `mjd` [d], for a `period` [d] and the time `t0` of phase zero.
+def phase_of(mjd: ArrayLike, period: ArrayLike, t0: ArrayLike = 0.0) -> NDArray[np.float64]:
+    """Phase in [0, 1) of times `mjd` [d], for a `period` [d] and the time `t0` of phase zero; shapes broadcast.
 
     Examples
     --------
     >>> phase_of([0.0, 0.25, 1.5], period=1.0)
     array([0.  , 0.25, 0.5 ])
     """
-    cycles = (np.asarray(mjd, dtype=float) - t0) / period
+    cycles = (np.asarray(mjd, dtype=float) - np.asarray(t0, dtype=float)) / np.asarray(period, dtype=float)
     phase = cycles - np.floor(cycles)
     # floor of a tiny negative number gives a phase that rounds to 1.0
     return np.where(phase >= 1.0, 0.0, phase)
@@ -105,13 +105,13 @@ class LightCurve:
     def to_table(self) -> Table:
         """The observations as an astropy Table, with units; what is known of the star in ``meta``."""
         from astropy import units as u
-        from astropy.table import Table
+        from astropy.table import Column, Table
 
         table = Table({"mjd": self.mjd, "band": self.band}, meta=dict(self.star))
-        table["mjd"].unit = u.day
-        for name, unit in (("mag", u.mag), ("mag_err", u.mag), ("flux", u.nJy), ("flux_err", u.nJy)):
-            table[name] = np.asarray(getattr(self, name))
-            table[name].unit = unit
+        units = {"mjd": u.day, "mag": u.mag, "mag_err": u.mag, "flux": u.nJy, "flux_err": u.nJy}
+        for name, unit in units.items():
+            column: Any = Column(np.asarray(getattr(self, name)), unit=unit)
+            table[name] = column
         return table
 
     def plot(self, ax: Any = None, *, folded: bool | None = None) -> Any:
@@ -316,10 +316,11 @@ def table_of(columns: Mapping[str, NDArray]) -> Table:
     from astropy.table import Table
 
     table = Table({name: np.asarray(column) for name, column in columns.items()})
-    for name in table.colnames:
+    for name in columns:
         if name in PARAMETERS and PARAMETERS[name].unit:
-            table[name].unit = PARAMETERS[name].unit
-            table[name].description = PARAMETERS[name].description
+            column: Any = table[name]
+            column.unit = PARAMETERS[name].unit
+            column.description = PARAMETERS[name].description
     return table
 
 

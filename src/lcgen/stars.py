@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import rng
 from .errors import InputError, UnknownNameError
 from .interpolate import evaluate_periodic, resample_periodic
-from .lightcurve import LightCurves, table_of
+from .lightcurve import LightCurves, phase_of, table_of
 from .observe.colours import band_offset
 from .observe.noise import DepthNoise, NoiseModel, NoiseRequest, SurveyNoise
 from .photometry import nearest_band
@@ -163,7 +163,7 @@ class Stars:
         step = max(1, _CHUNK // max(m, 1))
         for a in range(0, n, step):
             b = min(n, a + step)
-            phase = _phases(mjd[None, :], self.columns["period"][a:b, None], self.columns["t0"][a:b, None])
+            phase = phase_of(mjd[None, :], self.columns["period"][a:b, None], self.columns["t0"][a:b, None])
             rows = np.repeat(np.arange(a, b), m)
             out[a:b] = evaluate_periodic(grid, rows, phase.ravel()).reshape(b - a, m) + mean[a:b, None]
         return out
@@ -220,7 +220,7 @@ class Stars:
         for a in range(0, mjd.size, _CHUNK):
             rows = slice(a, a + _CHUNK)
             owner = star[rows]
-            phase = _phases(mjd[rows], self.columns["period"][owner], self.columns["t0"][owner])
+            phase = phase_of(mjd[rows], self.columns["period"][owner], self.columns["t0"][owner])
             for k, name in enumerate(band_names):
                 own = band_index[rows] == k
                 if own.any():
@@ -320,13 +320,6 @@ class Stars:
         )
 
 
-def _phases(mjd: NDArray, period: NDArray, t0: NDArray) -> NDArray[np.float64]:
-    cycles = (mjd - t0) / period
-    phase = cycles - np.floor(cycles)
-    phase[phase >= 1.0] = 0.0
-    return phase
-
-
 def _times(times: Any) -> NDArray[np.float64]:
     unit = getattr(times, "unit", None)
     if unit is not None:
@@ -373,4 +366,3 @@ def _plain_times(cadence: Any, n: int) -> tuple[NDArray[np.float64], NDArray[np.
         return None
     mjd = _times(cadence)
     return np.tile(mjd, n), np.full(n, mjd.size, dtype=np.int64)
-

@@ -100,9 +100,7 @@ def numbers(values: Any, name: str, unit: str, source: str = "") -> NDArray[np.f
         raise CadenceError(f"{where} must hold numbers, received {_sample(values)}") from None
     bad = ~np.isfinite(out)
     if bad.any():
-        raise CadenceError(
-            f"{where} has {int(bad.sum())} of {out.size} values that are missing or not finite"
-        )
+        raise CadenceError(f"{where} has {int(bad.sum())} of {out.size} values that are missing or not finite")
     return out
 
 

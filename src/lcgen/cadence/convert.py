@@ -82,9 +82,7 @@ def _are_bands(value: Any) -> bool:
         array = np.asarray(value)
     except ValueError:
         return False
-    return array.dtype.kind in "US" or (
-        array.dtype.kind == "O" and all(isinstance(x, str) for x in array.ravel())
-    )
+    return array.dtype.kind in "US" or (array.dtype.kind == "O" and all(isinstance(x, str) for x in array.ravel()))
 
 
 def _from_path(obj: str | os.PathLike[str]) -> Cadence:

@@ -68,9 +68,7 @@ def read_epochs(
         elif 3.0e4 <= low <= 2.4e6:
             band = "V"
         else:
-            raise InputError(
-                f"{path}: the band is not told by the folder's name; give band=, for example band='I'"
-            )
+            raise InputError(f"{path}: the band is not told by the folder's name; give band=, for example band='I'")
     table = Visits(mjd=mjd, band=np.asarray(band_info(band).name))
     return FixedCadence(name=path.stem, table=table)
 
@@ -87,17 +85,13 @@ def _read_dat(path: Path) -> NDArray[np.float64]:
             except ValueError:
                 raise CadenceError(f"{path}:{number}: expected a time, received {words[0][:40]!r}") from None
             if not np.isfinite(time) or time <= 0:
-                raise CadenceError(
-                    f"{path}:{number}: a time must be finite and positive, received {words[0]!r}"
-                )
+                raise CadenceError(f"{path}:{number}: a time must be finite and positive, received {words[0]!r}")
             times.append(time)
     if not times:
         raise CadenceError(f"{path}: holds no epoch")
     out = np.array(times)
     if out.max() - out.min() > 1.0e5:
-        raise CadenceError(
-            f"{path}: times from {out.min():g} to {out.max():g} mix time standards or are damaged"
-        )
+        raise CadenceError(f"{path}: times from {out.min():g} to {out.max():g} mix time standards or are damaged")
     return out
 
 
@@ -105,9 +99,7 @@ def _read_pack_star(path: Path, band: str | None, star: int | str | None) -> Fix
     library = EpochLibrary(path, band=band)
     if isinstance(star, str):
         if star not in library.ids:
-            raise UnknownNameError(
-                "star", star, library.ids[:5], hint=f"the first of {len(library)} in {path}"
-            )
+            raise UnknownNameError("star", star, library.ids[:5], hint=f"the first of {len(library)} in {path}")
         star = library.ids.index(star)
     index = 0 if star is None else int(star)
     if not 0 <= index < len(library):
@@ -165,9 +157,7 @@ class EpochLibrary:
         if offsets.ndim != 1 or offsets.size < 2 or offsets[0] != 0 or (np.diff(offsets) < 0).any():
             raise CadenceError(f"{self.path}: 'objects/offset' must ascend from 0 and have a star at least")
         if offsets[-1] != n:
-            raise CadenceError(
-                f"{self.path}: 'objects/offset' ends at {offsets[-1]}, but there are {n} observations"
-            )
+            raise CadenceError(f"{self.path}: 'objects/offset' ends at {offsets[-1]}, but there are {n} observations")
         band = attribute.decode() if isinstance(attribute, bytes) else str(attribute)
         if ids is None:
             ids = [str(i) for i in range(offsets.size - 1)]
@@ -224,8 +214,6 @@ class EpochLibrary:
             raise CadenceError(f"{self.path}: star {self.ids[star]!r} has no epoch")
         return Visits(mjd=self._mjd[a:b], band=np.asarray(self.band))
 
-    def visits(
-        self, *, ra: float | None = None, dec: float | None = None, seed: int = 0, index: int = 0
-    ) -> Visits:
+    def visits(self, *, ra: float | None = None, dec: float | None = None, seed: int = 0, index: int = 0) -> Visits:
         """Epochs of a real star drawn with ``rng.stream(seed, "cadence", index)``, wherever the star is."""
         return self.of_star(int(rng.stream(seed, "cadence", index).choice(self._usable)))

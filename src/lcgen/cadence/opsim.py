@@ -117,15 +117,12 @@ class OpSim(PositionalCadence):
         self.table, self._columns = self._schema(table)
 
     def _schema(self, table: str | None) -> tuple[str, dict[str, str]]:
-        tables = [
-            str(r[0]) for r in self._fetch("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
-        ]
+        tables = [str(r[0]) for r in self._fetch("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")]
         if table is None:
             table = next((t for t in _TABLES if t in tables), tables[0] if len(tables) == 1 else None)
         if table not in tables or table is None:
             raise CadenceError(
-                f"{self.path}: no table {table or 'observations'!r}; "
-                f"tables there: {', '.join(tables) or 'none'}"
+                f"{self.path}: no table {table or 'observations'!r}; tables there: {', '.join(tables) or 'none'}"
             )
         names = [str(r[1]) for r in self._fetch(f"PRAGMA table_info({_quote(table)})")]
         found = find_columns(names)
@@ -251,10 +248,7 @@ class OpSim(PositionalCadence):
         order = np.argsort(found["star"], kind="stable")
         found = {k: v[order] for k, v in found.items()}
         edges = np.searchsorted(found["star"], np.arange(len(pairs) + 1))
-        return [
-            _visits({k: v[a:b] for k, v in found.items()}) if b > a else None
-            for a, b in pairwise(edges.tolist())
-        ]
+        return [_visits({k: v[a:b] for k, v in found.items()}) if b > a else None for a, b in pairwise(edges.tolist())]
 
     @cached_property
     def _bands_found(self) -> tuple[str, ...]:
@@ -274,8 +268,7 @@ class OpSim(PositionalCadence):
             If the table is empty.
         """
         time, ra, dec, band = (
-            _quote(self._columns[k])
-            for k in ("mjd" if "mjd" in self._columns else "start", "ra", "dec", "band")
+            _quote(self._columns[k]) for k in ("mjd" if "mjd" in self._columns else "start", "ra", "dec", "band")
         )
         ranges = ", ".join(f"min({c}), max({c})" for c in (time, ra, dec))
         rows = self._fetch(f"SELECT {band}, count(*), {ranges} FROM {_quote(self.table)} GROUP BY {band}")
@@ -289,9 +282,7 @@ class OpSim(PositionalCadence):
             counts[name] = counts.get(name, 0) + n
         low, high = values[:, 1::2].min(axis=0), values[:, 2::2].max(axis=0)
         mjd, lon, lat = ((float(a), float(b)) for a, b in zip(low, high, strict=True))
-        return PointingSummary(
-            n_visits=sum(counts.values()), visits_per_band=counts, mjd=mjd, ra=lon, dec=lat
-        )
+        return PointingSummary(n_visits=sum(counts.values()), visits_per_band=counts, mjd=mjd, ra=lon, dec=lat)
 
 
 def _quote(name: str) -> str:

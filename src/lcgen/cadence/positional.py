@@ -69,9 +69,7 @@ class PositionalCadence(ABC):
     def _select(self, ra: float, dec: float, radius: float) -> Visits:
         """The visits within `radius` of a position; CadenceError where there is none."""
 
-    def visits(
-        self, *, ra: float | None = None, dec: float | None = None, seed: int = 0, index: int = 0
-    ) -> Visits:
+    def visits(self, *, ra: float | None = None, dec: float | None = None, seed: int = 0, index: int = 0) -> Visits:
         """The visits of a star at (`ra`, `dec`) [deg], or at the position fixed at construction.
 
         `seed` and `index` make no difference. The last positions asked for are kept.

@@ -77,9 +77,7 @@ def load_recipe(name_or_path: str | os.PathLike[str], *, per_star: bool | None =
     elif text in list_recipes():
         path = recipe_folder() / f"{text}.toml"
     else:
-        raise UnknownNameError(
-            "cadence recipe", text, list_recipes(), hint="or give a path that ends in .toml"
-        )
+        raise UnknownNameError("cadence recipe", text, list_recipes(), hint="or give a path that ends in .toml")
     try:
         with path.open("rb") as file:
             raw = tomllib.load(file)
@@ -149,8 +147,7 @@ class _Reader:
         values["blocks"] = tuple(self._table(Block, b, f"blocks[{i}]") for i, b in enumerate(blocks))
         depths = self._typed(raw.get("depths", {}), dict, "depths")
         values["depths"] = {
-            self._band(name, "depths"): self._table(BandSpec, spec, f"depths.{name}")
-            for name, spec in depths.items()
+            self._band(name, "depths"): self._table(BandSpec, spec, f"depths.{name}") for name, spec in depths.items()
         }
         made = Recipe(**values)
         missing = [b for b in made.bands if b not in made.depths]
@@ -186,16 +183,12 @@ class _Reader:
         for band, count in counts.items():
             self._band(band, where)
             if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 1000:
-                raise ConfigError(
-                    f"{self.path}: '{where}.{band}' must be a whole number from 1, received {count!r}"
-                )
+                raise ConfigError(f"{self.path}: '{where}.{band}' must be a whole number from 1, received {count!r}")
         return dict(counts)
 
     def _band(self, name: str, where: str) -> str:
         if name not in BANDS:
-            raise ConfigError(
-                f"{self.path}: '{where}' has the unknown band {name!r}; allowed: {', '.join(BANDS)}"
-            )
+            raise ConfigError(f"{self.path}: '{where}' has the unknown band {name!r}; allowed: {', '.join(BANDS)}")
         return name
 
     def _typed(self, value: Any, kind: type, where: str) -> Any:

@@ -175,9 +175,7 @@ class Recipe:
         """Sun and Moon on each night of the survey."""
         return night_table(self)
 
-    def visits(
-        self, *, ra: float | None = None, dec: float | None = None, seed: int = 0, index: int = 0
-    ) -> Visits:
+    def visits(self, *, ra: float | None = None, dec: float | None = None, seed: int = 0, index: int = 0) -> Visits:
         """A realisation.
 
         Parameters

@@ -81,9 +81,7 @@ def read_columns(table: Any, *, positions: bool = False) -> tuple[dict[str, NDAr
             columns[meaning] = numbers(values, column, _UNITS.get(meaning, ""), source)
     for meaning, values in columns.items():
         if values.shape != (n,):
-            raise CadenceError(
-                f"{source}: column {found[meaning]!r} has shape {values.shape}, expected ({n},)"
-            )
+            raise CadenceError(f"{source}: column {found[meaning]!r} has shape {values.shape}, expected ({n},)")
     columns["mjd"] = mid_exposure(columns)
     return columns, name
 

@@ -150,9 +150,7 @@ class Cadence(Protocol):
     @property
     def per_star(self) -> bool: ...
 
-    def visits(
-        self, *, ra: float | None = None, dec: float | None = None, seed: int = 0, index: int = 0
-    ) -> Visits:
+    def visits(self, *, ra: float | None = None, dec: float | None = None, seed: int = 0, index: int = 0) -> Visits:
         """The visits of one star.
 
         Parameters
@@ -195,9 +193,7 @@ class FixedCadence:
         """The bands that occur."""
         return self.table.bands
 
-    def visits(
-        self, *, ra: float | None = None, dec: float | None = None, seed: int = 0, index: int = 0
-    ) -> Visits:
+    def visits(self, *, ra: float | None = None, dec: float | None = None, seed: int = 0, index: int = 0) -> Visits:
         """The visits; position, seed and index make no difference."""
         return self.table
 

@@ -54,9 +54,7 @@ def make_photometry(
     good, dropped = usable_rows(mjd, mag, mag_err)
     rows = np.flatnonzero(good)
     rows = rows[np.argsort(mjd[rows], kind="stable")]
-    return Photometry(
-        mjd=mjd[rows], mag=mag[rows], mag_err=mag_err[rows], dropped=dropped, skipped=tuple(skipped)
-    )
+    return Photometry(mjd=mjd[rows], mag=mag[rows], mag_err=mag_err[rows], dropped=dropped, skipped=tuple(skipped))
 
 
 def read_files(
@@ -78,9 +76,7 @@ def read_files(
     curves: dict[str, Photometry] = {}
     skipped: list[Skipped] = []
     # None lets tqdm show itself only where standard error is a terminal
-    for path in tqdm(
-        sorted(paths), desc="reading", unit="file", disable=None if progress is None else not progress
-    ):
+    for path in tqdm(sorted(paths), desc="reading", unit="file", disable=None if progress is None else not progress):
         try:
             curves[path.stem] = read(path, strict=strict)
         except DataFormatError as error:

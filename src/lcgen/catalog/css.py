@@ -141,11 +141,7 @@ def read_css(
         raise InputError(f"there is no catalogue {catalog} (looked in {folder} and in the working directory)")
     files = [p for p in sorted(folder.glob("*.dat")) if p.resolve() != path.resolve()]
     photometry = [p for p in files if p.stem.isdigit()]
-    foreign = [
-        Skipped(path=str(p), reason="is not named after a star's number")
-        for p in files
-        if not p.stem.isdigit()
-    ]
+    foreign = [Skipped(path=str(p), reason="is not named after a star's number") for p in files if not p.stem.isdigit()]
     if not photometry:
         raise DataFormatError(folder, "has no photometry (files like 3039001008411.dat)")
     table = read_css_catalog(path, strict=strict)
@@ -153,9 +149,7 @@ def read_css(
     if not curves:
         raise DataFormatError(folder, f"none of its {len(photometry)} photometry files can be used")
     ids = np.array(list(curves), dtype=np.str_)
-    known = {
-        name: lookup(table[name], table["id"], ids) for name in ("class", "subclass", "period", "ra", "dec")
-    }
+    known = {name: lookup(table[name], table["id"], ids) for name in ("class", "subclass", "period", "ra", "dec")}
     return assemble(
         curves,
         band="V",

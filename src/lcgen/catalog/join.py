@@ -62,9 +62,7 @@ def join_parameters(
     if on not in columns_by_name:
         raise UnknownNameError("column", on, columns_by_name, hint="the table must name its stars")
     if on not in lightcurves.columns:
-        raise UnknownNameError(
-            "column", on, lightcurves.columns, hint="the light curves must name their stars"
-        )
+        raise UnknownNameError("column", on, lightcurves.columns, hint="the light curves must name their stars")
     key = _names(parameters[columns_by_name[on]])
     stars = _names(lightcurves.columns[on])
     names, counts = np.unique(key, return_counts=True)
@@ -92,9 +90,7 @@ def join_parameters(
             unknown = present == "" if present.dtype.kind == "U" else np.isnan(present.astype(float))
             found = np.where(unknown, found, present)
         joined[name] = found
-    return replace(
-        lightcurves, columns=joined, meta={**lightcurves.meta, "joined": int(np.isin(stars, names).sum())}
-    )
+    return replace(lightcurves, columns=joined, meta={**lightcurves.meta, "joined": int(np.isin(stars, names).sum())})
 
 
 def _canonical_names(parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -126,9 +122,7 @@ def _plain(name: str, given: Any) -> NDArray:
     elif column.dtype.kind in "fiub":
         plain = column.astype(float)
     else:
-        raise InputError(
-            f"column {name!r} of the table has type {column.dtype}; numbers or words are expected"
-        )
+        raise InputError(f"column {name!r} of the table has type {column.dtype}; numbers or words are expected")
     if mask is not None and mask.any():
         plain[mask] = "" if plain.dtype.kind == "U" else np.nan
     return plain

@@ -308,14 +308,10 @@ def read_ogle_collection(
     files = [p for p in files if p.resolve() not in read_as_tables]
     photometry = [p for p in files if _STAR_ID.fullmatch(p.stem)]
     foreign = [
-        Skipped(path=str(p), reason="is not named after an OGLE star")
-        for p in files
-        if not _STAR_ID.fullmatch(p.stem)
+        Skipped(path=str(p), reason="is not named after an OGLE star") for p in files if not _STAR_ID.fullmatch(p.stem)
     ]
     if not photometry:
-        raise DataFormatError(
-            folder, f"has no photometry (files like OGLE-LMC-CEP-0001.dat, also in phot/{band})"
-        )
+        raise DataFormatError(folder, f"has no photometry (files like OGLE-LMC-CEP-0001.dat, also in phot/{band})")
 
     stars = read_ogle_ident(ident_path, strict=strict) if ident_path is not None else None
     periods = [read_ogle_cepf(p, strict=strict) for p in table_paths]

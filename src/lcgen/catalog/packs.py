@@ -34,9 +34,7 @@ _REQUIRED = ("id", "class", "subclass", "period")
 _NOT_STORED = ("survey", "subclass_survey", "star_id", *_REQUIRED)
 
 
-def read_pack(
-    path: str | Path, *, classes: Iterable[str] | None = None, with_period: bool = False
-) -> LightCurves:
+def read_pack(path: str | Path, *, classes: Iterable[str] | None = None, with_period: bool = False) -> LightCurves:
     """Read an HDF5 pack.
 
     Rows that cannot be meant (see :func:`lcgen.catalog.quality.usable_rows`) are dropped and counted; all

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..taxonomy import PARAMETERS
 from ._layout import BAND_NAMES, OBSERVATIONS, Block
 
-__all__ = ["chunk_rows", "create_datasets", "filters_of", "update_statistics", "widen_text"]
+__all__ = ["chunk_rows", "create_datasets", "filters_of", "plain_dtype", "update_statistics", "widen_text"]
 
 
 def filters_of(compression: object, level: int) -> dict[str, Any]:
@@ -90,15 +90,18 @@ def update_statistics(h5: Any, block: Block, rows: int) -> None:
     times.modify("maximum", np.float64(np.fmax(times["maximum"], mjd.max())))
 
 
-def _dataset(
-    group: Any, name: str, dtype: Any, chunk: int, attributes: dict[str, Any], filters: dict[str, Any]
-) -> Any:
+def _dataset(group: Any, name: str, dtype: Any, chunk: int, attributes: dict[str, Any], filters: dict[str, Any]) -> Any:
     dataset = group.create_dataset(
         name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(chunk,), track_times=False, **filters
     )
     for key, value in attributes.items():
         dataset.attrs[key] = value
     return dataset
+
+
+def plain_dtype(dtype: np.dtype) -> np.dtype:
+    """The type of a dataset without what h5py notes in it."""
+    return np.dtype(f"S{dtype.itemsize}") if dtype.kind == "S" else np.dtype(dtype.str)
 
 
 def _stored_dtype(values: NDArray) -> Any:

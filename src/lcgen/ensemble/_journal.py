@@ -15,6 +15,7 @@ import hashlib
 import io
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ try:
 except ImportError:  # pragma: no cover - Windows, where only the two-writers check is missing
     fcntl = None
 
-__all__ = ["JournalledFile", "journal_path"]
+__all__ = ["JournalledFile", "disk_errors", "journal_path", "sync_folder"]
 
 _PAGE = 4096
 _MAGIC = b"LCGENJ01"
@@ -205,9 +206,7 @@ class JournalledFile:
         except BlockingIOError:
             raise EnsembleError(f"{self.path} is being written by another process") from None
         if not self.is_current():
-            raise EnsembleError(
-                f"{self.path} was finished or removed by another process just now; look and try again"
-            )
+            raise EnsembleError(f"{self.path} was finished or removed by another process just now; look and try again")
 
     def _recover(self) -> None:
         """Take over the journal of a writer that did not come to the end of its commit."""
@@ -272,3 +271,22 @@ def _write_all(fd: int, view: memoryview, start: int) -> None:
     done = 0
     while done < len(view):
         done += os.pwrite(fd, view[done:], start + done)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name in `folder` last; not every file system can."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path, what: str) -> Iterator[None]:
+    """Errors of the system and of HDF5 as an :class:`EnsembleError` that names the file."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise EnsembleError(f"{path} {what}: {error}") from error

@@ -72,9 +72,7 @@ class Block:
         index = np.array([BAND_NAMES.index(name) for name in lightcurves.band_names], dtype=np.uint8)
         mjd = np.asarray(lightcurves.mjd, dtype="<f8")
         if not np.isfinite(mjd).all():
-            raise InputError(
-                f"{np.count_nonzero(~np.isfinite(mjd))} observations have a time that is not finite"
-            )
+            raise InputError(f"{np.count_nonzero(~np.isfinite(mjd))} observations have a time that is not finite")
         # a flux beyond the range of float32 becomes infinite: that is what the reader shall see, without a
         # warning
         with np.errstate(over="ignore"):
@@ -106,6 +104,19 @@ class Block:
             observations={k: np.concatenate([b.observations[k] for b in blocks]) for k in OBSERVATIONS},
             columns={k: np.concatenate([b.columns[k] for b in blocks]) for k in blocks[0].columns},
         )
+
+    def misfit(self, kinds: Mapping[str, np.dtype]) -> str:
+        """How the columns differ from those of earlier blocks, in words; empty where they do not."""
+        missing, extra = sorted(set(kinds) - set(self.columns)), sorted(set(self.columns) - set(kinds))
+        if kinds and (missing or extra):
+            parts = [f"lacks {', '.join(missing)}"] * bool(missing)
+            parts += [f"has {', '.join(extra)} besides"] * bool(extra)
+            return f"a block {' and '.join(parts)}"
+        for name, kind in kinds.items():
+            new = self.columns[name].dtype
+            if new != kind and not (new.kind == kind.kind == "S"):
+                return f"column {name!r} is {new} in this block and {kind} in those before it"
+        return ""
 
     def split(self, n_stars: int) -> tuple[Block, Block]:
         """The first `n_stars` stars, and the rest (copied, so that the first part can be freed)."""
@@ -142,9 +153,7 @@ def _column(name: str, values: Any) -> NDArray:
     if not name or "/" in name or "\0" in name or name in {".", "offset"}:
         raise InputError(f"a column of stars cannot be called {name!r} in an ensemble file")
     array = (
-        np.ma.filled(values, np.nan)
-        if isinstance(values, np.ma.MaskedArray) and values.dtype.kind == "f"
-        else values
+        np.ma.filled(values, np.nan) if isinstance(values, np.ma.MaskedArray) and values.dtype.kind == "f" else values
     )
     array = np.asarray(array)
     if array.ndim != 1:

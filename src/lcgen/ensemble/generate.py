@@ -32,6 +32,7 @@ def generate_ensemble(
     band: str | Mapping[str, str] | None = None,
     mean_mag: float | tuple[float, float] | None = None,
     params: Any = None,
+    draw_options: Mapping[str, Any] | None = None,
     first_star_id: int = 0,
     batch_size: int = 500,
     workers: int = 1,
@@ -66,6 +67,8 @@ def generate_ensemble(
         (and without ``distance`` in `params`) magnitudes are absolute.
     params : mapping or table, optional
         Parameters of the stars, scalars or one value a star in the order of the file.
+    draw_options : mapping, optional
+        Further arguments of ``generator.draw``, such as ``temper`` or ``extrapolate``.
     first_star_id : int
         ``star_id`` of the first star. A star depends on its id and the seed alone, so runs with other ids
         continue an ensemble.
@@ -127,6 +130,7 @@ def generate_ensemble(
         mean_mag=mean_mag,
         known=request.known,
         subclass=request.subclass if (request.subclass != "").any() else None,
+        draw_options=dict(draw_options or {}),
     )
     header = EnsembleHeader(
         generator=str(generator.name),
@@ -140,9 +144,7 @@ def generate_ensemble(
         return _finished(path, header)
     make = generator_factory or getattr(generator, "source", None)
     if workers > 1 and make is None:
-        raise InputError(
-            "more than one worker needs a generator that was loaded from a file, or a generator_factory"
-        )
+        raise InputError("more than one worker needs a generator that was loaded from a file, or a generator_factory")
     with (
         EnsembleWriter(
             path,
@@ -163,9 +165,7 @@ def generate_ensemble(
 def _blocks(
     job: EnsembleJob, generator: EnsembleGenerator, make: Any, begin: int, batch_size: int, workers: int
 ) -> Iterator[Block]:
-    ranges = (
-        (start, min(start + batch_size, job.n_stars)) for start in range(begin, job.n_stars, batch_size)
-    )
+    ranges = ((start, min(start + batch_size, job.n_stars)) for start in range(begin, job.n_stars, batch_size))
     if workers == 1:
         return (job.block(generator, start, stop) for start, stop in ranges)
     make = make if callable(make) else str(make)
@@ -174,11 +174,7 @@ def _blocks(
 
 def _provenance(job: EnsembleJob) -> dict[str, Any]:
     """What decides the content, beyond generator, seed and the name of the cadence."""
-    noise = (
-        job.noise
-        if job.noise is None or isinstance(job.noise, str)
-        else getattr(job.noise, "name", "unnamed")
-    )
+    noise = job.noise if job.noise is None or isinstance(job.noise, str) else getattr(job.noise, "name", "unnamed")
     out: dict[str, Any] = {
         "classes": [[name, n] for name, n in job.classes.items()],  # the order counts
         "first_star_id": job.first_star_id,
@@ -189,6 +185,8 @@ def _provenance(job: EnsembleJob) -> dict[str, Any]:
     }
     if not (job.noise is None or isinstance(job.noise, str)):
         out["noise_fingerprint"] = fingerprint(job.noise)
+    if job.draw_options:
+        out["draw_options"] = dict(job.draw_options)
     if job.known or job.subclass is not None:
         out["given"] = [*job.known, *["subclass"] * (job.subclass is not None)]
         out["given_fingerprint"] = fingerprint([job.known, job.subclass])

@@ -119,8 +119,7 @@ class EnsembleHeader:
             raise EnsembleError(f"format_version is {version!r}, not a whole number from 1")
         if version > FORMAT_VERSION:
             raise EnsembleError(
-                f"it has format version {version}, this lcgen reads up to {FORMAT_VERSION}; "
-                "install a newer lcgen"
+                f"it has format version {version}, this lcgen reads up to {FORMAT_VERSION}; install a newer lcgen"
             )
         values: dict[str, Any] = {"format": FORMAT, "format_version": int(version)}
         for item in fields(cls):

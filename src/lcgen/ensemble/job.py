@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import numbers
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -84,6 +84,8 @@ class EnsembleJob:
         Parameters given star by star, NaN where they are drawn.
     subclass : ndarray of str, shape (n_stars,), or None
         Empty where it is drawn.
+    draw_options : mapping
+        Further arguments of the generator's ``draw``.
     """
 
     classes: Mapping[str, int]
@@ -95,6 +97,7 @@ class EnsembleJob:
     mean_mag: float | tuple[float, float] | None
     known: Mapping[str, NDArray[np.float64]]
     subclass: NDArray[np.str_] | None
+    draw_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def n_stars(self) -> int:
@@ -125,6 +128,7 @@ class EnsembleJob:
             subclass=None if self.subclass is None else self.subclass[start:stop],
             seed=self.seed,
             first_id=int(ids[0]),
+            **self.draw_options,
         )
         lightcurves = stars.observe(self.cadence, noise=self.noise, seed=self.seed, band=self.band)
         if not np.array_equal(lightcurves.columns.get("star_id", ()), ids):
@@ -132,9 +136,7 @@ class EnsembleJob:
         return Block.of(lightcurves)
 
 
-def class_counts(
-    classes: Any, n_per_class: int | Mapping[str, int], allowed: tuple[str, ...]
-) -> dict[str, int]:
+def class_counts(classes: Any, n_per_class: int | Mapping[str, int], allowed: tuple[str, ...]) -> dict[str, int]:
     """Number of stars of each class, checked.
 
     Raises
@@ -179,14 +181,8 @@ def magnitude_range(value: Any) -> float | tuple[float, float] | None:
         limits = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         limits = np.array(np.nan)
-    if (
-        limits.shape not in {(), (2,)}
-        or not np.isfinite(limits).all()
-        or np.any(np.diff(np.atleast_1d(limits)) < 0)
-    ):
-        raise InputError(
-            f"mean_mag must be a magnitude or a pair (bright, faint) of them, received {value!r}"
-        )
+    if limits.shape not in {(), (2,)} or not np.isfinite(limits).all() or np.any(np.diff(np.atleast_1d(limits)) < 0):
+        raise InputError(f"mean_mag must be a magnitude or a pair (bright, faint) of them, received {value!r}")
     return float(limits) if limits.shape == () else (float(limits[0]), float(limits[1]))
 
 
@@ -233,7 +229,5 @@ def _feed(digest: Any, value: Any) -> None:
         digest.update(b"]")
     else:
         plain = (str, int, float, bool, tuple, Path, type(None))
-        public = {
-            k: v for k, v in getattr(value, "__dict__", {}).items() if k[0] != "_" and isinstance(v, plain)
-        }
+        public = {k: v for k, v in getattr(value, "__dict__", {}).items() if k[0] != "_" and isinstance(v, plain)}
         _feed(digest, public | {"": type(value).__name__})

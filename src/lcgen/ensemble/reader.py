@@ -108,9 +108,7 @@ class Ensemble:
             if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1:
                 raise EnsembleError(f"column {group.name}/{name} is missing")
             if dataset.shape[0] != rows if self.complete else dataset.shape[0] < rows:
-                raise EnsembleError(
-                    f"column {group.name}/{name} has {dataset.shape[0]} rows instead of {rows}"
-                )
+                raise EnsembleError(f"column {group.name}/{name} has {dataset.shape[0]} rows instead of {rows}")
         if self.complete and self._n != self.n_planned:
             raise EnsembleError(f"it has {self._n} stars, {self.n_planned} were announced")
         self._check_offsets(stars["offset"])
@@ -131,9 +129,7 @@ class Ensemble:
                 raise EnsembleError("offsets are inconsistent: they must start at 0 and not decrease")
             last = int(part[-1])
         if last != self.n_observations:
-            raise EnsembleError(
-                f"offsets are inconsistent: they end at {last}, there are {self.n_observations} rows"
-            )
+            raise EnsembleError(f"offsets are inconsistent: they end at {last}, there are {self.n_observations} rows")
 
     # -- what is in it -----------------------------------------------------------------------------
 
@@ -182,9 +178,7 @@ class Ensemble:
         names = self.column_names if names is None else names
         for name in names:
             if name not in self.column_names:
-                raise InputError(
-                    f"{self.path} has no column {name!r}; there are: {', '.join(self.column_names)}"
-                )
+                raise InputError(f"{self.path} has no column {name!r}; there are: {', '.join(self.column_names)}")
         start, stop, _ = slice(start, stop).indices(self._n)
         with _explained(self.path):
             group = self._group("stars")

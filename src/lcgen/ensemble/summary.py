@@ -88,11 +88,7 @@ class EnsembleSummary:
     def to_text(self) -> str:
         """The summary as text, several lines."""
         head = self.header
-        state = (
-            "complete"
-            if self.complete
-            else f"INCOMPLETE: {self.n_stars:,} of {self.n_planned:,} stars; resume it"
-        )
+        state = "complete" if self.complete else f"INCOMPLETE: {self.n_stars:,} of {self.n_planned:,} stars; resume it"
         per_star = f", {self.n_observations / self.n_stars:.1f} a star" if self.n_stars else ""
         first, last = self.mjd_range
         times = f"{first:.5f} to {last:.5f} ({last - first:.1f} d)" if np.isfinite(first) else "none"

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..errors import EnsembleError, InputError
 from ..lightcurve import LightCurves
-from ._datasets import chunk_rows, create_datasets, filters_of, update_statistics, widen_text
-from ._journal import JournalledFile
+from ._datasets import chunk_rows, create_datasets, filters_of, plain_dtype, update_statistics, widen_text
+from ._journal import JournalledFile, disk_errors, sync_folder
 from ._layout import OBSERVATIONS, Block
 from .header import EnsembleHeader
 
@@ -127,7 +127,7 @@ class EnsembleWriter:
         if self.path.is_dir():
             raise EnsembleError(f"{self.path} is a folder")
         self._refuse_existing()
-        with _guard(self._partial, "cannot be opened for writing"):
+        with disk_errors(self._partial, "cannot be opened for writing"):
             self._file = JournalledFile(self._partial, writable=True)
         try:
             self._begin(resume=resume, overwrite=overwrite)
@@ -175,10 +175,7 @@ class EnsembleWriter:
         self._pending.append(block)
         self._pending_stars += block.n_stars
         self._pending_rows += block.n_obs
-        while (
-            self._pending_stars >= self._star_chunk
-            or self._committed_rows + self._pending_rows >= self._target
-        ):
+        while self._pending_stars >= self._star_chunk or self._committed_rows + self._pending_rows >= self._target:
             self._write_some()
 
     def close(self) -> None:
@@ -201,10 +198,10 @@ class EnsembleWriter:
                 self._h5.close()
                 self._file.commit()
             self._refuse_existing()
-            with _guard(self.path, "cannot be given its name"):
+            with disk_errors(self.path, "cannot be given its name"):
                 os.replace(self._partial, self.path)
                 self._file.remove_journal()
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
         except BaseException:
             self._abandon()
             raise
@@ -271,16 +268,14 @@ class EnsembleWriter:
         except EnsembleError as error:
             raise EnsembleError(f"{self._partial} cannot be resumed: {error}; {hint}") from None
         except (OSError, KeyError, ValueError, RuntimeError) as error:
-            raise EnsembleError(
-                f"{self._partial} is damaged and cannot be resumed ({error}); {hint}"
-            ) from None
+            raise EnsembleError(f"{self._partial} is damaged and cannot be resumed ({error}); {hint}") from None
         try:
             differences = found.differences(self.header)
             if planned != self.n_stars:
                 differences.append(f"n_stars was {planned}, is now {self.n_stars}")
             if differences:
                 raise EnsembleError(f"{self._partial} is of another run: {'; '.join(differences)}; {hint}")
-            with _guard(self._partial, "is damaged and cannot be resumed"):
+            with disk_errors(self._partial, "is damaged and cannot be resumed"):
                 self._truncate(stars, rows)
         except BaseException:
             self._h5.close()
@@ -297,7 +292,7 @@ class EnsembleWriter:
                 dataset.resize((stars + (name == "offset"),))
             for dataset in self._h5["observations"].values():
                 dataset.resize((rows,))
-            self._kinds = {k: _plain(d.dtype) for k, d in columns.items() if k != "offset"}
+            self._kinds = {k: plain_dtype(d.dtype) for k, d in columns.items() if k != "offset"}
             if stars:
                 self._last_id = int(columns["star_id"][stars - 1])
                 if int(columns["offset"][stars]) != rows:
@@ -314,19 +309,9 @@ class EnsembleWriter:
         before = ids[:1] - 1 if self._last_id is None else np.array([self._last_id])
         if np.any(np.diff(np.concatenate([before, ids])) <= 0):
             raise InputError(f"{self.path}: star_id must increase from star to star and from block to block")
-        if not self._kinds:
-            return
-        missing, extra = set(self._kinds) - set(block.columns), set(block.columns) - set(self._kinds)
-        if missing or extra:
-            parts = [f"lacks {', '.join(sorted(missing))}"] * bool(missing)
-            parts += [f"has {', '.join(sorted(extra))} besides"] * bool(extra)
-            raise InputError(f"{self.path}: a block {' and '.join(parts)}; all blocks need the same columns")
-        for name, kind in self._kinds.items():
-            new = block.columns[name].dtype
-            if new != kind and not (new.kind == kind.kind == "S"):
-                raise InputError(
-                    f"{self.path}: column {name!r} is {new} in this block and {kind} in those before it"
-                )
+        misfit = block.misfit(self._kinds)
+        if misfit:
+            raise InputError(f"{self.path}: {misfit}; all blocks need the same columns")
 
     @property
     def _target(self) -> int:
@@ -394,11 +379,7 @@ class EnsembleWriter:
             cause = self._file.failure or error
             self._file.failure = cause
             if isinstance(cause, (OSError, RuntimeError, ValueError, KeyError)):
-                kept = (
-                    f"; {self._committed_stars} stars are safe in {self._partial}"
-                    if self._committed_stars
-                    else ""
-                )
+                kept = f"; {self._committed_stars} stars are safe in {self._partial}" if self._committed_stars else ""
                 raise EnsembleError(f"{self.path} cannot be written: {cause}{kept}") from cause
             raise cause from None
 
@@ -417,25 +398,3 @@ class EnsembleWriter:
                 os.unlink(self._partial)
                 self._file.remove_journal()
         self._file.close()
-
-
-def _plain(dtype: np.dtype) -> np.dtype:
-    return np.dtype(f"S{dtype.itemsize}") if dtype.kind == "S" else np.dtype(dtype.str)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name last; not every file system can."""
-    with contextlib.suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-@contextlib.contextmanager
-def _guard(path: Path, what: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise EnsembleError(f"{path} {what}: {error}") from error

@@ -280,9 +280,7 @@ def make_regressor(name: str, **options: Any) -> LatentRegressor:
     cls = _regressor_class(name)
     unknown = sorted(set(options) - set(cls._options))
     if unknown:
-        raise InputError(
-            f"the {name} regressor has no option {unknown[0]!r}; allowed: {', '.join(cls._options)}"
-        )
+        raise InputError(f"the {name} regressor has no option {unknown[0]!r}; allowed: {', '.join(cls._options)}")
     return cls(**options)
 
 

@@ -41,9 +41,7 @@ class FeatureSpec:
             )
         for name in self.parameters:
             parameter_info(name)
-        if not all(np.isfinite(c) for c in self.centers) or not all(
-            np.isfinite(s) and s > 0 for s in self.scales
-        ):
+        if not all(np.isfinite(c) for c in self.centers) or not all(np.isfinite(s) and s > 0 for s in self.scales):
             raise InputError("centers must be finite, scales finite and positive")
 
     @classmethod

@@ -79,9 +79,7 @@ class FlowRegressor:
 
     name = "flow"
 
-    def __init__(
-        self, n_condition: int, latent_dim: int, config: FlowConfig | None = None, *, seed: int = 0
-    ) -> None:
+    def __init__(self, n_condition: int, latent_dim: int, config: FlowConfig | None = None, *, seed: int = 0) -> None:
         import zuko
 
         self.config = config or FlowConfig()

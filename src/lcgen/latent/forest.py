@@ -72,9 +72,7 @@ class ForestRegressor(ArrayRegressor):
             columns["threshold"].append(tree.threshold)
             columns["value"].append(tree.value[:, :, 0])
         types = {"left": np.int32, "right": np.int32, "feature": np.int32}
-        out = {
-            key: np.concatenate(parts).astype(types.get(key, np.float64)) for key, parts in columns.items()
-        }
+        out = {key: np.concatenate(parts).astype(types.get(key, np.float64)) for key, parts in columns.items()}
         return {"roots": roots, **out}
 
     @classmethod

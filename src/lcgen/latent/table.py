@@ -166,9 +166,7 @@ def regression_table(
         raise InputError("no regressor to compare")
     unique, star_index = np.unique(stars, return_inverse=True)
     if not 2 <= n_splits <= unique.size:
-        raise InputError(
-            f"n_splits must lie between 2 and the number of stars, {unique.size}; received {n_splits}"
-        )
+        raise InputError(f"n_splits must lie between 2 and the number of stars, {unique.size}; received {n_splits}")
     outside = [c for c in physical_columns if not 0 <= c < x.shape[1]]
     if outside:
         raise InputError(f"physical_columns names column {outside[0]}, there are {x.shape[1]}")

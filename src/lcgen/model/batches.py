@@ -89,9 +89,7 @@ class CurveBatches:
         self.bins = self._put(bin_curves(curves))
         self.star = self._put(conditioner.star_features(curves.cls, curves.subclass, curves.params))
         self.extras = self._put(encoder_extras(curves, conditioner))
-        self.decoder = self._put(
-            conditioner.decoder_features(curves.cls, curves.subclass, curves.params, curves.band)
-        )
+        self.decoder = self._put(conditioner.decoder_features(curves.cls, curves.subclass, curves.params, curves.band))
         self.start = self._put(curves.offsets[:-1])
         self.count = self._put(np.diff(curves.offsets))
         self.observations = self._put(np.stack([curves.phase, curves.value, curves.sigma]))

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..config import from_mapping
 from ..errors import CheckpointError, ConfigError
 from ..prepare.conditioning import Conditioner
 from ..prepare.dataset import N_BINS
@@ -171,12 +172,11 @@ def model_from_state(config: Mapping[str, Any], arrays: Mapping[str, NDArray], c
     """
     kind, stored = config["kind"], dict(config["config"])
     if kind == "periodic":
-        stored = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
         # pruning leaves fewer dimensions than the network was made with
         stored["latent_dim"] = config["latent_dim"]
-        model = build_model(kind, PeriodicConfig(**stored), conditioner)
+        model = build_model(kind, from_mapping(PeriodicConfig, stored, where="model"), conditioner)
     else:
-        model = build_model(kind, PublishedConfig(**stored), conditioner)
+        model = build_model(kind, from_mapping(PublishedConfig, stored, where="model"), conditioner)
     try:
         model.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in arrays.items()})
     except (RuntimeError, KeyError) as error:

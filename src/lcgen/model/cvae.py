@@ -174,7 +174,10 @@ class PeriodicCVAE(nn.Module):
             Dimensions that stay; the decoder loses the inputs of the others.
         """
         columns = torch.cat([keep, keep.new_ones(self.decoder.n_condition)])
-        self.decoder.perceptron[0] = _narrow(self.decoder.perceptron[0], columns=columns)
+        first = self.decoder.perceptron[0]
+        if not isinstance(first, nn.Linear):
+            raise TypeError("the decoder does not begin with a linear layer")
+        self.decoder.perceptron[0] = _narrow(first, columns=columns)
         self.encoder.mean = _narrow(self.encoder.mean, rows=keep)
         self.encoder.log_variance = _narrow(self.encoder.log_variance, rows=keep)
 

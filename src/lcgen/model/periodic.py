@@ -8,6 +8,7 @@ periodic cubic of :func:`interpolate_periodic`, continuous in value and slope.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -54,12 +55,7 @@ def interpolate_periodic(grid: Tensor, phase: Tensor) -> Tensor:
     at = [torch.gather(grid, -1, (index + k) % n_grid) for k in (-1, 0, 1, 2)]
     slope0, slope1 = 0.5 * (at[2] - at[0]), 0.5 * (at[3] - at[1])
     t2, t3 = t * t, t * t * t
-    return (
-        (2 * t3 - 3 * t2 + 1) * at[1]
-        + (t3 - 2 * t2 + t) * slope0
-        + (3 * t2 - 2 * t3) * at[2]
-        + (t3 - t2) * slope1
-    )
+    return (2 * t3 - 3 * t2 + 1) * at[1] + (t3 - 2 * t2 + t) * slope0 + (3 * t2 - 2 * t3) * at[2] + (t3 - t2) * slope1
 
 
 class PeriodicEncoder(nn.Module):
@@ -94,8 +90,7 @@ class PeriodicEncoder(nn.Module):
         super().__init__()
         widths = [3, *channels]
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(a, b, kernel, stride=2, padding=kernel // 2, padding_mode="circular")
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv1d(a, b, kernel, stride=2, padding=kernel // 2, padding_mode="circular") for a, b in pairwise(widths)
         )
         length = n_bins // 2 ** len(channels)
         self.perceptron = nn.Sequential(
@@ -163,8 +158,7 @@ class PeriodicDecoder(nn.Module):
         )
         self.seed = nn.Linear(hidden, channels[0] * 8)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(a, b, kernel, padding=kernel // 2, padding_mode="circular")
-            for a, b in zip(channels[:-1], channels[1:], strict=True)
+            nn.Conv1d(a, b, kernel, padding=kernel // 2, padding_mode="circular") for a, b in pairwise(channels)
         )
         self.modulations = nn.ModuleList(nn.Linear(hidden, 2 * b) for b in channels[1:])
         self.output = nn.Conv1d(channels[-1], 1, kernel, padding=kernel // 2, padding_mode="circular")

@@ -104,12 +104,8 @@ class PublishedVAE(nn.Module):
                 # one layer has nothing between layers to drop, and torch warns about it
                 between = config.dropout if config.layers > 1 else 0.0
                 n_encoded = n_decoded = config.channels
-                self.enc_lstm = recurrent(
-                    _FEATURES, config.channels, config.layers, batch_first=True, dropout=between
-                )
-                self.dec_lstm = recurrent(
-                    n_decoder, config.channels, config.layers, batch_first=True, dropout=between
-                )
+                self.enc_lstm = recurrent(_FEATURES, config.channels, config.layers, batch_first=True, dropout=between)
+                self.dec_lstm = recurrent(n_decoder, config.channels, config.layers, batch_first=True, dropout=between)
             n_head = n_encoded + config.n_classes + config.n_physical
             self.enc_linear = nn.Sequential(nn.Linear(n_head, _HEAD), nn.ReLU(), nn.Dropout(config.dropout))
             self.enc_linear_mu = nn.Linear(_HEAD, config.latent_dim)
@@ -144,9 +140,7 @@ class PublishedVAE(nn.Module):
         parts = [steps[:, -1], label.to(x.dtype)]
         if self.config.n_physical:
             if physical is None:
-                raise InputError(
-                    f"the encoder of this model needs {self.config.n_physical} physical parameters"
-                )
+                raise InputError(f"the encoder of this model needs {self.config.n_physical} physical parameters")
             check_shape("physical", physical, (x.shape[0], self.config.n_physical))
             parts.append(physical.to(x.dtype))
         elif physical is not None:
@@ -202,9 +196,7 @@ class PublishedVAE(nn.Module):
         return PublishedOutput(self.decode(z, label, x[:, :, 0]), mu, logvar, z)
 
 
-def published_template(
-    model: PublishedVAE, z: ArrayLike, label: ArrayLike, n_phase: int
-) -> NDArray[np.float64]:
+def published_template(model: PublishedVAE, z: ArrayLike, label: ArrayLike, n_phase: int) -> NDArray[np.float64]:
     """One period of the decoder's curve, the same whatever the cadence.
 
     The decoder is causal: what it returns at a phase depends on the phases asked before it. So it is always

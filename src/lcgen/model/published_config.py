@@ -50,9 +50,7 @@ class PublishedConfig:
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
-            raise ConfigError(
-                f"architecture must be one of {', '.join(ARCHITECTURES)}, not {self.architecture!r}"
-            )
+            raise ConfigError(f"architecture must be one of {', '.join(ARCHITECTURES)}, not {self.architecture!r}")
         for key, low in (
             ("layers", 1),
             ("kernel", 1),

@@ -83,8 +83,6 @@ class CausalTCN(nn.Module):
 def check_shape(name: str, value: Tensor | NDArray, allowed: tuple[int | None, ...]) -> None:
     """Refuse a tensor or array whose shape is not the allowed one (None: any length) with an InputError."""
     shape = tuple(value.shape)
-    if len(shape) != len(allowed) or any(
-        a is not None and a != s for a, s in zip(allowed, shape, strict=True)
-    ):
+    if len(shape) != len(allowed) or any(a is not None and a != s for a, s in zip(allowed, shape, strict=True)):
         wanted = ", ".join("any" if a is None else str(a) for a in allowed)
         raise InputError(f"{name} has shape {shape}, allowed is ({wanted})")

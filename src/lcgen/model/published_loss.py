@@ -104,9 +104,7 @@ def published_loss(
         If shapes do not fit, `reconstruction` is unknown or `err` is missing.
     """
     if reconstruction not in RECONSTRUCTIONS:
-        raise InputError(
-            f"reconstruction must be one of {', '.join(RECONSTRUCTIONS)}, not {reconstruction!r}"
-        )
+        raise InputError(f"reconstruction must be one of {', '.join(RECONSTRUCTIONS)}, not {reconstruction!r}")
     if decoded.ndim == 3 and decoded.shape[2] == 1:
         decoded = decoded[:, :, 0]
     for name, value in (("decoded", decoded), ("err", err), ("mask", mask)):

@@ -56,7 +56,10 @@ class NoisyPhotometry:
 class NoiseModel(Protocol):
     """Anything that turns noise-free magnitudes into measurements, row by row."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name of the model, for provenance."""
+        ...
 
     def measure(self, request: NoiseRequest) -> NoisyPhotometry:
         """Measurements with errors; must use no random numbers but those of the request."""
@@ -191,7 +194,11 @@ class SurveyNoise:
         bad = ~((mag >= low - 1.0) & (mag <= high + 1.0))
         if bad.any():
             raise DomainError(
-                "magnitude", float(mag[bad][0]), low - 1.0, high + 1.0, context=f"the {self.name} noise model in {band}",
+                "magnitude",
+                float(mag[bad][0]),
+                low - 1.0,
+                high + 1.0,
+                context=f"the {self.name} noise model in {band}",
                 hint="give mean_mag or distance so that the stars are as bright as that survey's",
             )
         at = np.clip(mag, low, high)

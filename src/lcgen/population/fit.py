@@ -108,9 +108,7 @@ def _fit_class(
     label = np.full(len(x), -1)
     for s, text in enumerate(labels):
         label[subclass == text] = s
-    available = np.array(
-        [np.isfinite(x[label == s]).sum(axis=0) >= _MIN_IN_SUBCLASS for s in range(len(labels))]
-    )
+    available = np.array([np.isfinite(x[label == s]).sum(axis=0) >= _MIN_IN_SUBCLASS for s in range(len(labels))])
     x = np.where(np.where((label >= 0)[:, None], available[label], available.all(axis=0)), x, np.nan)
     keep = np.isfinite(x).any(axis=1)
     x, label, weight = x[keep], label[keep], weight[keep]

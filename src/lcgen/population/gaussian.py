@@ -77,18 +77,14 @@ class ClassMixture:
         }
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
-                raise DataFormatError(
-                    "population", f"{name} has shape {getattr(self, name).shape}, expected {shape}"
-                )
+                raise DataFormatError("population", f"{name} has shape {getattr(self, name).shape}, expected {shape}")
 
     @property
     def fractions(self) -> NDArray[np.float64]:
         """Weight of each subclass, shape (S,)."""
         return np.array([self.weights[self.subclass_index == s].sum() for s in range(len(self.subclasses))])
 
-    def component_log_density(
-        self, k: int, dims: tuple[int, ...], x: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def component_log_density(self, k: int, dims: tuple[int, ...], x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log density of component `k` over the dimensions `dims`; `x` has shape (len(dims), n)."""
         if not dims:
             return np.zeros(x.shape[1])
@@ -134,9 +130,7 @@ class Conditional:
             sigma[k] = np.sqrt(max(variance, 1e-12))
         return cls(given, slope, intercept, sigma)
 
-    def moments(
-        self, k: NDArray[np.int64], x: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def moments(self, k: NDArray[np.int64], x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation for stars of components `k`; `x` has shape (D, n)."""
         mean = self.intercept[k]
         for row, g in enumerate(self.given):
@@ -185,8 +179,7 @@ def component_log_posterior(
         if own != common:
             # the subclass is weighed with what all have, its components among themselves with all they have
             base = [
-                np.log(mixture.weights[k]) + mixture.component_log_density(k, common, x[list(common)])
-                for k in members
+                np.log(mixture.weights[k]) + mixture.component_log_density(k, common, x[list(common)]) for k in members
             ]
             shift = _log_sum(base) - _log_sum([out[k] for k in members])
             for k in members:

@@ -89,15 +89,10 @@ class Population:
         from .fit import fit_classes
 
         names = _check_parameters(parameters)
-        return cls(
-            fit_classes(columns, names, seed=seed, max_components=max_components, min_stars=min_stars), names
-        )
+        return cls(fit_classes(columns, names, seed=seed, max_components=max_components, min_stars=min_stars), names)
 
     def __repr__(self) -> str:
-        parts = [
-            f"{c}: {len(m.weights)} components in {', '.join(m.parameters)}"
-            for c, m in self._mixtures.items()
-        ]
+        parts = [f"{c}: {len(m.weights)} components in {', '.join(m.parameters)}" for c, m in self._mixtures.items()]
         return f"<Population {'; '.join(parts)}>"
 
     def _mixture(self, cls: str) -> ClassMixture:
@@ -268,9 +263,7 @@ class Population:
             done.append(j)
         return mixture.subclass_index[k]
 
-    def log_prob(
-        self, cls: str, columns: Mapping[str, ArrayLike], subclass: str | None = None
-    ) -> NDArray[np.float64]:
+    def log_prob(self, cls: str, columns: Mapping[str, ArrayLike], subclass: str | None = None) -> NDArray[np.float64]:
         """Log density of stars of a class, marginal over what is missing (NaN).
 
         The density is with respect to the model coordinates (log10 of period, temperature and radius; the

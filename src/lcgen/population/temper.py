@@ -72,9 +72,7 @@ def _temper_subclass(
     drawn = _log_density(start, list(range(len(members))), proposal, tuple(dims.tolist()), x)
     log_importance = b * target - drawn
     importance = np.exp(log_importance - log_importance.max())
-    w, m, c = fit_weighted(
-        x, importance, power / power.sum(), means[:, dims], np.ascontiguousarray(covariances[block])
-    )
+    w, m, c = fit_weighted(x, importance, power / power.sum(), means[:, dims], np.ascontiguousarray(covariances[block]))
     out_means = np.zeros((len(w), len(mixture.parameters)))
     out_covariances = np.tile(np.eye(len(mixture.parameters)), (len(w), 1, 1))
     out_means[:, dims] = m

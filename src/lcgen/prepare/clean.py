@@ -47,9 +47,7 @@ def _good_errors(err: NDArray, keep: NDArray, sigma: float) -> NDArray[np.bool_]
     return err <= middle + limit
 
 
-def clip_mean(
-    mag: ArrayLike, mag_err: ArrayLike, *, sigma: float = 3.0, rounds: int = 3
-) -> NDArray[np.bool_]:
+def clip_mean(mag: ArrayLike, mag_err: ArrayLike, *, sigma: float = 3.0, rounds: int = 3) -> NDArray[np.bool_]:
     """Rounds of sigma clipping of magnitudes and errors about their means, as published.
 
     Returns
@@ -142,9 +140,7 @@ def fit_and_clip(
     for round_ in range(config.clip_rounds + 1):
         if keep.sum() < enough:
             return None, keep
-        fit = fit_fourier(
-            phase[keep], mag[keep], err[keep], n_harmonics=n_harmonics, base_harmonic=base_harmonic
-        )
+        fit = fit_fourier(phase[keep], mag[keep], err[keep], n_harmonics=n_harmonics, base_harmonic=base_harmonic)
         if config.clip_about == "mean" or round_ == config.clip_rounds:
             break
         now = clip_folded(phase, mag, err, fit, keep=keep, sigma=config.clip_sigma)

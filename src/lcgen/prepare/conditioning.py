@@ -1,7 +1,8 @@
 """What a network is told about a star: class, subclass, band, and physical parameters with a mask.
 
 Parameters are taken to logarithms where they span decades, then centred and scaled by the median and the interquartile
-range of each class: one star with an extreme period cannot squeeze the scale of all others, as a min-max scaling lets it.
+range of each class: one star with an extreme period cannot squeeze the scale of all others, as it would with min-max
+scaling.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from .fourier import FourierFit, fourier_series
 __all__ = [
     "AMPLITUDE_IN_V",
     "N_BINS",
-    "PreparedCurves",
     "PreparationReport",
+    "PreparedCurves",
     "bin_curves",
     "n_harmonics_of",
     "prepare",
@@ -263,7 +263,9 @@ def prepare(
             if column not in survey.columns:
                 raise InputError(f"survey {name or '(unnamed)'} has no column {column!r}")
         by_star: dict[str, list[_Curve]] = {}
-        iterator = tqdm(range(len(survey)), desc=f"preparing {name}", disable=None if progress is None else not progress)
+        iterator = tqdm(
+            range(len(survey)), desc=f"preparing {name}", disable=None if progress is None else not progress
+        )
         for i in iterator:
             cls, period = str(survey.columns["class"][i]), float(survey.columns["period"][i])
             if cls not in CLASS_INFO:

@@ -145,10 +145,7 @@ def fit_fourier(
             half = np.linalg.solve(factor, prior_sd * moment / noise**2)
             n_eff = phase.size
             evidence = (
-                0.5 * half @ half
-                - np.log(np.diag(factor)).sum()
-                - 0.5 * power / noise**2
-                - n_eff * np.log(noise)
+                0.5 * half @ half - np.log(np.diag(factor)).sum() - 0.5 * power / noise**2 - n_eff * np.log(noise)
             )
             if evidence > best:
                 best, decay = evidence, p

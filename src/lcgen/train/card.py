@@ -31,8 +31,10 @@ def write_card(generator: LightCurveGenerator, report: dict[str, Any]) -> str:
         "",
         "## Data",
         "",
-        *(f"- `{path}`: {citation or 'no citation in the file'}" for path, citation in
-          info["provenance"]["citations"].items()),
+        *(
+            f"- `{path}`: {citation or 'no citation in the file'}"
+            for path, citation in info["provenance"]["citations"].items()
+        ),
         "",
         f"Split by star, stratified by class, from seed {split['seed']}: "
         f"{split['n'][0]} training, {split['n'][1]} validation and {split['n'][2]} test curves "
@@ -77,11 +79,7 @@ def write_card(generator: LightCurveGenerator, report: dict[str, Any]) -> str:
             report["latent_table"].rstrip(),
             "",
             f"The generator uses the {generator.regressor.name}"
-            + (
-                f" (validation log-likelihood {-report['flow_nll']:.3f} nats a star)."
-                if "flow_nll" in report
-                else "."
-            ),
+            + (f" (validation log-likelihood {-report['flow_nll']:.3f} nats a star)." if "flow_nll" in report else "."),
         ]
     parts += ["", "## Limits", "", *_limits(generator), "", "## Population", "", _population(generator), ""]
     return "\n".join(parts)
@@ -95,7 +93,9 @@ def _limits(generator: LightCurveGenerator) -> list[str]:
         bands = ", ".join(f"{b}: {_rule(generator.band_rules[cls][b])}" for b in generator.bands)
         known = ", ".join(s for s in generator.subclasses[cls]) or "none"
         lines.append(f"| {cls} | {known} | {period} | {', '.join(generator.influences(cls))} | {bands} |")
-    transferred = [c for c in generator.classes if any(r["source"] != "learned" for r in generator.band_rules[c].values())]
+    transferred = [
+        c for c in generator.classes if any(r["source"] != "learned" for r in generator.band_rules[c].values())
+    ]
     if transferred:
         pulsating = [c for c in transferred if CLASS_INFO[c].base_harmonic == 1]
         other = [c for c in transferred if c not in pulsating]
@@ -108,8 +108,8 @@ def _limits(generator: LightCurveGenerator) -> list[str]:
     lines += [
         "",
         "Parameters that are given but do not move the curve of a class are carried into the table of stars all the "
-        "same. Cycle-to-cycle changes (long-period variables, Blazhko stars) and second periods (double-mode stars) are "
-        "not generated: one curve repeats.",
+        "same. Cycle-to-cycle changes (long-period variables, Blazhko stars) and second periods (double-mode stars) "
+        "are not generated: one curve repeats.",
     ]
     return lines
 

@@ -127,8 +127,10 @@ def load_data(config: TrainConfig, run: Path, *, progress: bool | None = None) -
             survey = _thin(survey, data.max_stars, data.split_seed, name)
         surveys.append(_join(survey, table) if data.physical_parameters else survey)
     key = hashlib.sha256(
-        json.dumps([dataclasses.asdict(config.data), {k: dataclasses.asdict(v) for k, v in config.clean.items()}],
-                   sort_keys=True).encode()
+        json.dumps(
+            [dataclasses.asdict(config.data), {k: dataclasses.asdict(v) for k, v in config.clean.items()}],
+            sort_keys=True,
+        ).encode()
     ).hexdigest()[:16]
     cache, report_path = run / f"prepared-{key}.npz", run / f"prepared-{key}.txt"
     if cache.is_file() and report_path.is_file():

@@ -210,8 +210,11 @@ def fit_population(
     for c, cls in enumerate(conditioner.classes):
         low, high = conditioner.low[c, j], conditioner.high[c, j]
         keep |= (classes == cls) & (period >= low) & (period <= high)
-    return Population.fit({k: np.asarray(v)[keep] for k, v in columns.items() if k in _POPULATION_COLUMNS},
-                          seed=seed, max_components=config.max_components)
+    return Population.fit(
+        {k: np.asarray(v)[keep] for k, v in columns.items() if k in _POPULATION_COLUMNS},
+        seed=seed,
+        max_components=config.max_components,
+    )
 
 
 _POPULATION_COLUMNS = ("class", "subclass", "weight", *PHYSICAL)

@@ -27,8 +27,9 @@ from .config import LoopConfig
 __all__ = ["choose_device", "fit_network", "group_labels"]
 
 _log = logging.getLogger(__name__)
-_COLUMNS = ("epoch", "beta", "learning_rate", "train_misfit", "train_kl", "validation_loss", "validation_misfit",
-            "validation_kl", "active")  # fmt: skip
+_COLUMNS: list[str] = ["epoch", "beta", "learning_rate", "train_misfit", "train_kl", "validation_loss",
+                       "validation_misfit",
+                       "validation_kl", "active"]  # fmt: skip
 
 
 def choose_device(name: str) -> torch.device:
@@ -108,9 +109,7 @@ class _Checkpoint:
             tensors = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118 - not a mapping
         try:
             for prefix, module in (("model.", model), ("average.", average), ("best.", best)):
-                module.load_state_dict(
-                    {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-                )
+                module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         except RuntimeError as error:
             raise CheckpointError(f"{self.weights} belongs to another configuration: {error}") from error
         state: dict[int, dict[str, Tensor]] = {}
@@ -199,9 +198,7 @@ def fit_network(
                     drop_subclass=config.drop_subclass,
                     augment=augment,
                 )
-                noise = torch.randn(
-                    config.batch_size, model.latent_dim, generator=generator, device=device
-                )
+                noise = torch.randn(config.batch_size, model.latent_dim, generator=generator, device=device)
                 terms = model.loss(batch, noise, beta)
                 optimiser.zero_grad()
                 terms.total.backward()
@@ -240,7 +237,7 @@ def _update_average(average: Any, model: Any, decay: float) -> None:
         slow.lerp_(fast, 1.0 - decay)
 
 
-def _write_log(run: Path, log: list[dict[str, float]]) -> None:
+def _write_log(run: Path, log: list[dict[str, Any]]) -> None:
     with atomic_file(run / "log.csv") as temporary, open(temporary, "w", newline="") as stream_:
         writer = csv.DictWriter(stream_, _COLUMNS)
         writer.writeheader()
