@@ -17,7 +17,8 @@ TORCH := torch==2.13.0
 
 demo: $(VENV)/.lcgen
 	mkdir -p demo
-	$(BIN)/lcgen ensemble --cadence lsst-wfd --per-class $(PER_CLASS) --seed 1 --output demo/ensemble.h5 --overwrite
+	$(BIN)/lcgen ensemble --cadence lsst-wfd --per-class $(PER_CLASS) --seed 1 --mean-mag 17 21 --noise depth \
+		--output demo/ensemble.h5 --overwrite
 	$(BIN)/lcgen inspect demo/ensemble.h5
 	$(BIN)/lcgen plot demo/ensemble.h5 --output demo/report.png
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from . import assets, rng
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .errors import CheckpointError, DomainError, InputError, UnknownNameError
+from .interpolate import peak_to_peak_periodic
 from .lightcurve import LightCurve, LightCurves
 from .model.blocks import in_blocks
 from .model.build import CurveModel, model_from_state, model_to_state
@@ -274,8 +275,8 @@ class LightCurveGenerator:
         self, request: StarRequest, *, seed: int | None, first_id: int, extrapolate: bool, temper: float
     ) -> Stars:
         seed = rng.new_seed() if seed is None else rng.check_seed(seed)
-        if isinstance(first_id, bool) or not isinstance(first_id, (int, np.integer)) or first_id < 0:
-            raise InputError(f"first_id must be a whole number of at least 0, received {first_id!r}")
+        if isinstance(first_id, bool) or not isinstance(first_id, (int, np.integer)) or not 0 <= first_id < 2**62:
+            raise InputError(f"first_id must be a whole number in [0, 2^62), received {first_id!r}")
         n = request.classes.size
         ids = np.arange(int(first_id), int(first_id) + n, dtype=np.int64)
         outside = self._check_domain(request, extrapolate)
@@ -297,7 +298,7 @@ class LightCurveGenerator:
         standard, z = self.regressor.sample(features, normals, standard)
         scale = self.conditioner.natural_scale(cls_index, standard)
         shape = self._decode(cls_index, drawn["subclass"], params, z, _REFERENCE_BAND)
-        peak_to_peak = np.ptp(shape.astype(float), axis=1) if n else np.zeros(0)
+        peak_to_peak = peak_to_peak_periodic(shape)
         scale = np.where(np.isfinite(wanted), wanted / np.maximum(peak_to_peak, 1e-6), scale)
         columns: dict[str, NDArray] = {
             "star_id": ids,

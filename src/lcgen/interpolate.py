@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["evaluate_periodic", "resample_periodic"]
+__all__ = ["evaluate_periodic", "peak_to_peak_periodic", "resample_periodic"]
 
 
 def evaluate_periodic(
@@ -52,3 +52,34 @@ def resample_periodic(grid: NDArray[np.floating], n_phase: int) -> NDArray[np.fl
     phase = np.arange(n_phase) / n_phase
     values = evaluate_periodic(grid, np.repeat(np.arange(n), n_phase), np.tile(phase, n))
     return values.reshape(n, n_phase)
+
+
+def peak_to_peak_periodic(grid: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Largest minus smallest value of gridded periodic curves, between the points of the grid as well.
+
+    Parameters
+    ----------
+    grid : ndarray, shape (n, n_grid)
+        Curves at phases ``arange(n_grid) / n_grid``, as for :func:`evaluate_periodic`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> float(peak_to_peak_periodic(np.array([[1.0, 1.0, -1.0, -1.0]]))[0])
+    2.5
+    """
+    at1 = np.asarray(grid, dtype=np.float64)
+    at0, at2, at3 = (np.roll(at1, k, axis=1) for k in (1, -1, -2))
+    a = 0.5 * (3.0 * (at1 - at2) + at3 - at0)
+    b = at0 - 2.5 * at1 + 2.0 * at2 - 0.5 * at3
+    c = 0.5 * (at2 - at0)
+    # where 3 a t^2 + 2 b t + c = 0, without the cancellation of the schoolbook formula
+    with np.errstate(divide="ignore", invalid="ignore"):
+        q = -(b + np.copysign(np.sqrt(b * b - 3.0 * a * c), b))
+        turns = np.stack([q / (3.0 * a), c / q])
+    t = np.where((turns > 0.0) & (turns < 1.0), turns, 0.0)
+    values = ((a * t + b) * t + c) * t + at1
+    return values.max(axis=(0, 2)) - values.min(axis=(0, 2))

@@ -166,8 +166,9 @@ class LightCurves(Sequence[LightCurve]):
         if np.any(np.diff(self.offsets) < 0):
             raise InputError("offsets must not decrease")
         n_obs = int(self.offsets[-1])
-        for name in ("mjd", "mag", "mag_err", "band_index"):
-            if getattr(self, name).shape != (n_obs,):
+        for name in ("mjd", "mag", "mag_err", "band_index", "measured_flux", "measured_flux_err"):
+            optional = name.startswith("measured") and getattr(self, name) is None
+            if not optional and getattr(self, name).shape != (n_obs,):
                 raise InputError(f"{name} has shape {getattr(self, name).shape}, offsets ask for ({n_obs},)")
         for name, column in self.columns.items():
             if len(column) != len(self):
@@ -294,7 +295,8 @@ class LightCurves(Sequence[LightCurve]):
             columns[key] = np.concatenate(
                 [np.asarray(p.columns[key]) if key in p.columns else np.full(len(p), fill) for p in parts]
             )
-        has_flux = all(p.measured_flux is not None for p in parts)
+        # derived fluxes stand beside measured ones, for a flux measured negative has no magnitude to derive it from
+        has_flux = any(p.measured_flux is not None for p in parts)
         return cls(
             offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             mjd=np.concatenate([p.mjd for p in parts]),
@@ -306,8 +308,8 @@ class LightCurves(Sequence[LightCurve]):
             band_names=names,
             columns=columns,
             meta=parts[0].meta,
-            measured_flux=np.concatenate([p.measured_flux for p in parts]) if has_flux else None,  # type: ignore[misc]
-            measured_flux_err=np.concatenate([p.measured_flux_err for p in parts]) if has_flux else None,  # type: ignore[misc]
+            measured_flux=np.concatenate([p.flux for p in parts]) if has_flux else None,
+            measured_flux_err=np.concatenate([p.flux_err for p in parts]) if has_flux else None,
         )
 
 

@@ -64,6 +64,8 @@ def _strip_unit(value: Any, info: Parameter) -> Any:
     if info.name in ("fe_h", "logg") and u.Unit(unit) == u.dex:
         target = u.dex
     try:
+        if info.name == "logg" and isinstance(unit, u.DexUnit):
+            return u.Dex(value, unit).to(u.dex(u.cm / u.s**2)).value
         return u.Quantity(value, unit).to(target).value
     except (u.UnitConversionError, TypeError, ValueError) as error:
         raise UnitError(
@@ -87,13 +89,20 @@ def days(times: Any) -> NDArray[np.float64]:
         raise UnitError(f"times are in {times.unit}, which cannot be converted into d") from error
 
 
+def _mask_of(value: Any) -> NDArray[np.bool_]:
+    """What is masked of an array, a column or a quantity; converting any of them drops the mask in silence."""
+    mask = getattr(value, "mask", False)
+    return np.asarray(False if callable(mask) else mask, dtype=bool)  # in pandas, mask is a method
+
+
 def _as_floats(name: str, value: Any) -> NDArray[np.float64]:
     info = parameter_info(name)
+    mask = _mask_of(value)
     value = _strip_unit(value, info)
-    if isinstance(value, np.ma.MaskedArray):
-        value = np.ma.filled(value.astype(float), np.nan)
     try:
-        array = np.asarray(value, dtype=float)
+        if np.iscomplexobj(value):
+            raise TypeError("complex numbers")
+        array = np.where(mask, np.nan, np.asarray(value, dtype=float))
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be numbers, received {value!r:.80}") from error
     if array.ndim > 1:
@@ -105,6 +114,18 @@ def _as_floats(name: str, value: Any) -> NDArray[np.float64]:
             name, float(array[bad].flat[0]), info.low, info.high, hint=f"no such {info.description}{unit} is possible"
         )
     return array
+
+
+def _as_names(value: Any) -> NDArray[Any]:
+    """Names as an array; empty where they are masked or missing in the sense of pandas."""
+    mask, names = _mask_of(value), np.asarray(value)
+    if names.dtype.kind == "O":
+        names = np.array(["" if _is_missing(v) else v for v in names.ravel()], dtype=object).reshape(names.shape)
+    return np.where(mask, "", names) if mask.any() else names
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and np.isnan(value)) or type(value).__name__ == "NAType"
 
 
 def read_request(
@@ -153,7 +174,7 @@ def read_request(
     names = np.asarray(classes)
     if names.dtype.kind not in "UO" or names.ndim > 1:
         raise InputError(f"classes must be a name or a sequence of names, received {classes!r:.80}")
-    subs = np.asarray("" if subclass is None else subclass)
+    subs = _as_names("" if subclass is None else subclass)
     if subs.dtype.kind not in "UO" or subs.ndim > 1:
         raise InputError(f"subclass must be a name or a sequence of names, received {subclass!r:.80}")
 

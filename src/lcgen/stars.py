@@ -321,6 +321,9 @@ class Stars:
 
 
 def _times(times: Any) -> NDArray[np.float64]:
+    mask = getattr(times, "mask", False)  # converting a masked array drops the mask in silence
+    if not callable(mask) and np.any(mask):
+        raise InputError(f"times are masked: {int(np.sum(mask))} of {np.size(mask)}")
     unit = getattr(times, "unit", None)
     if unit is not None:
         from .params import days

@@ -94,6 +94,7 @@ class CurveBatches:
         self.count = self._put(np.diff(curves.offsets))
         self.observations = self._put(np.stack([curves.phase, curves.value, curves.sigma]))
         self.partner = self._put(curves.partner)
+        self.period_width = self._put(conditioner.log_period_width(curves.cls))
         n_class, n_sub = len(conditioner.classes), len(conditioner.subclasses)
         self._subclass_columns = slice(n_class, n_class + n_sub)
         first = n_class + n_sub + 1
@@ -114,6 +115,7 @@ class CurveBatches:
         swap: float = 0.0,
         drop_parameters: float = 0.0,
         drop_subclass: float = 0.0,
+        period_jitter: float = 0.0,
         augment: AugmentConfig | None = None,
     ) -> CurveBatch:
         """The curves in `rows`, with random masking where a generator is given.
@@ -130,6 +132,9 @@ class CurveBatches:
             Probability that a known parameter is hidden, one by one; half of that, that all but the period are.
         drop_subclass : float
             Probability that the subclass is hidden.
+        period_jitter : float
+            Standard deviation by which the decoder's log period is moved, in units of the class's width: without it
+            the exact period gives a star of a rare class away, and the decoder learns that star by heart.
         augment : AugmentConfig, optional
             Changes to the observations; only with a generator.
         """
@@ -151,6 +156,11 @@ class CurveBatches:
         known = (draw(n, 1) >= drop_subclass).float()
         star[:, self._subclass_columns] *= known
         decoder[:, self._subclass_columns] *= known
+
+        if generator is not None and period_jitter:
+            move = period_jitter * torch.randn((n, 1), generator=generator, device=self.device)
+            decoder[:, -1:] += move
+            decoder[:, -2:-1] += move * self.period_width[target]
 
         count = self.count[target].unsqueeze(1)
         step = torch.arange(self.n_points, device=self.device).unsqueeze(0)

@@ -15,9 +15,9 @@ from ..config import from_mapping
 from ..errors import CheckpointError, ConfigError
 from ..prepare.conditioning import Conditioner
 from ..prepare.dataset import N_BINS
-from ..taxonomy import PHYSICAL
+from ..taxonomy import PHYSICAL, class_info
 from .batches import CurveBatch, n_encoder_condition
-from .cvae import LossTerms, PeriodicConfig, PeriodicCVAE
+from .cvae import LossTerms, PeriodicConfig, PeriodicCVAE, spectral_prior
 from .published import PublishedConfig, PublishedVAE, published_template
 from .published_data import CYCLES, scale_phase
 from .published_loss import published_loss
@@ -143,6 +143,12 @@ def build_model(kind: str, config: PeriodicConfig | PublishedConfig, conditioner
             config,
             n_encoder_condition=n_encoder_condition(conditioner),
             n_decoder_condition=conditioner.n_decoder,
+            roughness=spectral_prior(
+                [class_info(c).base_harmonic for c in conditioner.classes],
+                # the harmonics of a narrow eclipse fall off slowly
+                [1.0 if c == "ECL" else 2.0 for c in conditioner.classes],
+                N_BINS,
+            ),
         )
     if kind == "published" and isinstance(config, PublishedConfig):
         if config.n_physical > len(PHYSICAL):

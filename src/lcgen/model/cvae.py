@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ from ..errors import ConfigError
 from .batches import CurveBatch
 from .periodic import PeriodicDecoder, PeriodicEncoder, interpolate_periodic
 
-__all__ = ["LossTerms", "PeriodicCVAE", "PeriodicConfig", "gaussian_kl", "profiled_misfit"]
+__all__ = ["LossTerms", "PeriodicCVAE", "PeriodicConfig", "gaussian_kl", "profiled_misfit", "spectral_prior"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,9 @@ class PeriodicConfig:
         described before the network turns to other stars.
     huber : float
         Residual, in standard deviations, from which the misfit grows linearly.
+    smoothness : float
+        Weight of the prior on the harmonics of the decoded curve, see :func:`spectral_prior`; without it the curves
+        of classes with few or noisy stars come out jagged.
     """
 
     latent_dim: int = 10
@@ -43,6 +47,7 @@ class PeriodicConfig:
     kernel: int = 5
     noise_floor: float = 0.01
     huber: float = 3.0
+    smoothness: float = 1.0
 
     def __post_init__(self) -> None:
         if self.latent_dim < 1:
@@ -77,6 +82,30 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean**2 + torch.exp(log_variance) - 1.0 - log_variance)
 
 
+def spectral_prior(base_harmonic: Sequence[int], decay: Sequence[float], n_grid: int) -> Tensor:
+    """Inverse variances of the amplitudes of the harmonics of a curve of unit amplitude.
+
+    Harmonic k has the standard deviation ``0.5 max(1, k / base_harmonic)^-decay``, the form of the prior of
+    :func:`lcgen.prepare.fourier.fit_fourier`.
+
+    Parameters
+    ----------
+    base_harmonic, decay : sequence, shape (n_classes,)
+    n_grid : int
+        Points of the curve.
+
+    Returns
+    -------
+    Tensor, shape (n_classes, n_grid // 2 + 1)
+        Zero for the constant.
+    """
+    k = torch.arange(n_grid // 2 + 1, dtype=torch.float32)
+    rows = [(0.5 * (k / b).clamp_min(1.0) ** -d) ** -2 for b, d in zip(base_harmonic, decay, strict=True)]
+    table = torch.stack(rows)
+    table[:, 0] = 0.0
+    return table
+
+
 def profiled_misfit(prediction: Tensor, value: Tensor, sigma: Tensor, weight: Tensor, huber: float) -> Tensor:
     """Half the Huber chi-square, with the mean magnitude of each curve at its best value.
 
@@ -109,11 +138,17 @@ class PeriodicCVAE(nn.Module):
     config : PeriodicConfig
     n_encoder_condition, n_decoder_condition : int
         Lengths of the conditions; see :class:`lcgen.prepare.conditioning.Conditioner`.
+    roughness : Tensor, shape (n_classes, n_grid // 2 + 1)
+        Inverse variances of the harmonics by class, from :func:`spectral_prior`.
     """
 
-    def __init__(self, config: PeriodicConfig, *, n_encoder_condition: int, n_decoder_condition: int) -> None:
+    def __init__(
+        self, config: PeriodicConfig, *, n_encoder_condition: int, n_decoder_condition: int, roughness: Tensor
+    ) -> None:
         super().__init__()
         self.config = config
+        self.roughness: Tensor
+        self.register_buffer("roughness", roughness, persistent=False)
         self.encoder = PeriodicEncoder(
             n_condition=n_encoder_condition,
             latent_dim=config.latent_dim,
@@ -157,12 +192,17 @@ class PeriodicCVAE(nn.Module):
         beta : float
         """
         mean, log_variance = self.encode(batch)
-        prediction = self.predict(mean + noise * torch.exp(0.5 * log_variance), batch)
+        curve = self.decode(mean + noise * torch.exp(0.5 * log_variance), batch.decoder_condition)
+        prediction = interpolate_periodic(curve, batch.phase)
         sigma = torch.sqrt(batch.sigma**2 + self.config.noise_floor**2)
         misfit = profiled_misfit(prediction, batch.value, sigma, batch.weight, self.config.huber).mean()
         kl = gaussian_kl(mean, log_variance).mean(0)
         # in units of a hundred nats, so that the gradients of precise curves stay within the clipping range
-        return LossTerms(total=(misfit + beta * kl.sum()) / 100.0, misfit=misfit, kl=kl)
+        power = torch.fft.rfft(curve, norm="forward").abs().square() * 4.0
+        n_classes = self.roughness.shape[0]
+        penalty = 0.5 * (power * (batch.decoder_condition[:, :n_classes] @ self.roughness)).sum(1).mean()
+        total = misfit + beta * kl.sum() + self.config.smoothness * penalty
+        return LossTerms(total=total / 100.0, misfit=misfit, kl=kl)
 
     @torch.no_grad()
     def prune(self, keep: Tensor) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import ConfigError
 from .fourier import FourierFit, fit_fourier
 
 __all__ = ["CleanConfig", "clip_folded", "clip_mean", "fit_and_clip"]
@@ -37,14 +38,33 @@ class CleanConfig:
     snr_min: float = 5.0
     min_observations: int = 30
 
+    def __post_init__(self) -> None:
+        if self.clip_about not in ("curve", "mean"):
+            raise ConfigError(f"clean: clip_about must be 'curve' or 'mean', received {self.clip_about!r}")
+        if not self.clip_sigma > 0.0:
+            raise ConfigError(f"clean: clip_sigma must be positive, received {self.clip_sigma}")
+        if not self.snr_min >= 0.0:
+            raise ConfigError(f"clean: snr_min must not be negative, received {self.snr_min}")
+        for name, low in (("clip_rounds", 0), ("min_observations", 1)):
+            if getattr(self, name) < low:
+                raise ConfigError(f"clean: {name} must be at least {low}, received {getattr(self, name)}")
 
-def _good_errors(err: NDArray, keep: NDArray, sigma: float) -> NDArray[np.bool_]:
-    # Errors are skewed and grow where the star is faint, for example in eclipse: only large ones are dropped, and
-    # never those within half the median.
-    kept = err[keep]
-    middle = float(np.median(kept))
-    limit = max(sigma * 1.4826 * float(np.median(np.abs(kept - middle))), 0.5 * middle)
-    return err <= middle + limit
+
+def _good_errors(mag: NDArray, err: NDArray, keep: NDArray, sigma: float, width: int = 11) -> NDArray[np.bool_]:
+    # Errors are skewed and grow where the star is faint. One goes only if it is large both among all of the star and
+    # among those of observations as faint, or else the bottoms of deep eclipses go; never one within half the median.
+    rows = np.flatnonzero(keep)
+    rows = rows[np.argsort(mag[rows], kind="stable")]
+    ordered = err[rows]
+    middle = float(np.median(ordered))
+    spread = sigma * 1.4826 * float(np.median(np.abs(ordered - middle)))
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(ordered, min(width, rows.size)), axis=1)
+    at = np.clip(np.arange(rows.size) - width // 2, 0, medians.size - 1)
+    good = np.zeros(mag.size, dtype=bool)
+    good[rows] = (ordered <= middle + max(spread, 0.5 * middle)) | (
+        ordered <= medians[at] + np.maximum(spread, 0.5 * medians[at])
+    )
+    return good
 
 
 def clip_mean(mag: ArrayLike, mag_err: ArrayLike, *, sigma: float = 3.0, rounds: int = 3) -> NDArray[np.bool_]:
@@ -101,7 +121,7 @@ def clip_folded(
     keep = np.ones(mag.size, dtype=bool) if keep is None else keep
     if keep.sum() < 8:
         return keep
-    keep = keep & _good_errors(err, keep, sigma)
+    keep = keep & _good_errors(mag, err, keep, sigma)
     scale = np.maximum(fit.scatter_ratio * err, 1e-4)
     off_series = np.abs(mag - fit(phase)) > sigma * scale
     neighbours = _running_median(phase, mag, keep)

@@ -21,6 +21,7 @@ __all__ = ["Conditioner"]
 
 _LIMIT = 4.0
 _MIN_KNOWN = 50
+_PERIOD_UNIT = 0.5
 
 
 def _transform(params: NDArray) -> NDArray[np.float64]:
@@ -152,7 +153,12 @@ class Conditioner:
     def log_period(self, params: ArrayLike) -> NDArray[np.float32]:
         """log10 of the period, on one scale for all classes, shape (n, 1)."""
         period = np.asarray(params, dtype=float)[:, PHYSICAL.index("period")]
-        return (0.5 * np.log10(period)).astype(np.float32)[:, None]
+        return (_PERIOD_UNIT * np.log10(period)).astype(np.float32)[:, None]
+
+    def log_period_width(self, cls_index: ArrayLike) -> NDArray[np.float32]:
+        """What one class width of log period is on the scale of :meth:`log_period`, shape (n, 1)."""
+        width = self.width[np.asarray(cls_index), PHYSICAL.index("period")]
+        return (_PERIOD_UNIT * width).astype(np.float32)[:, None]
 
     def standard_scale(self, cls_index: ArrayLike, scale: ArrayLike) -> NDArray[np.float64]:
         """log10 of the amplitude scale, standardised by class, shape (n,)."""

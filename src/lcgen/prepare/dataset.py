@@ -41,6 +41,9 @@ AMPLITUDE_IN_V: dict[str, float] = {"V": 1.0, "I": 1.0 / 0.6}
 """Factor that brings a band's amplitude near that of V. It fixes the unit in which shapes are learnt, no more: what
 the ratio really is, star by star, is learnt by the decoder. 0.6 is the usual A_I/A_V of Cepheids."""
 
+# The amplitude is the unit of a curve: below this it is rounding, not variability [mag].
+_MIN_AMPLITUDE = 1e-5
+
 
 def n_harmonics_of(cls: str) -> int:
     """Number of harmonics of the reference series: ten of the base harmonic, six for long-period variables."""
@@ -204,6 +207,9 @@ def _fold_star(
             reasons[(cls, "few observations")] += 1
             continue
         amplitude = peak_to_peak(fit.coefficients)
+        if amplitude < _MIN_AMPLITUDE:
+            reasons[(cls, "does not vary")] += 1
+            continue
         if amplitude < config.snr_min * float(err[keep].mean()):
             reasons[(cls, "low signal-to-noise")] += 1
             continue

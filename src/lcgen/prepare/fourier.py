@@ -134,7 +134,7 @@ def fit_fourier(
     # start from a noise of half the spread, then twice from the residuals
     noise = 0.5 * spread
     solution = np.zeros(design.shape[1])
-    decay = _DECAYS[0]
+    decay, root = _DECAYS[0], np.eye(design.shape[1])
     for _ in range(3):
         best = -np.inf
         for p in _DECAYS:
@@ -149,8 +149,9 @@ def fit_fourier(
             )
             if evidence > best:
                 best, decay = evidence, p
-                solution = prior_sd * np.linalg.solve(factor.T, half)
-                used = float(np.sum(1.0 - 1.0 / np.diag(factor) ** 2))
+                solution, root = prior_sd * np.linalg.solve(factor.T, half), factor
+        # the trace of the inverse of root root^T, which does not depend on the order of the terms
+        used = root.shape[0] - float(np.sum(np.linalg.inv(root) ** 2))
         residual = y - design @ solution
         shrink = np.sqrt(phase.size / max(phase.size - min(used, 0.6 * phase.size), 1.0))
         pull = residual * np.sqrt(weight)

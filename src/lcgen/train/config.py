@@ -104,6 +104,10 @@ class LoopConfig:
         Probability that a star's other band has to be predicted.
     drop_parameters, drop_subclass : float
         Probability that a parameter, or the subclass, is hidden.
+    period_jitter : float
+        Standard deviation by which the decoder's log period is moved, in units of the class's width.
+    weight_decay : float
+        Of Adam, decoupled.
     points : int
         Observations of a curve used at a time.
     clip : float
@@ -125,10 +129,12 @@ class LoopConfig:
     warmup_steps: int = 200
     beta: float = 1.0
     kl_warmup: float = 0.4
-    balance: float = 0.7
+    balance: float = 0.5
     swap: float = 0.4
     drop_parameters: float = 0.3
     drop_subclass: float = 0.15
+    period_jitter: float = 0.1
+    weight_decay: float = 1e-4
     points: int = 256
     clip: float = 1.0
     average: float = 0.998

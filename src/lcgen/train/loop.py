@@ -157,7 +157,7 @@ def fit_network(
     device = train.device
     model.to(device).train()
     average, best = copy.deepcopy(model), copy.deepcopy(model)
-    optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     total = config.epochs * config.steps_per_epoch
     checkpoint = _Checkpoint(run)
     record = checkpoint.load(model, average, best, optimiser)
@@ -196,6 +196,7 @@ def fit_network(
                     swap=config.swap,
                     drop_parameters=config.drop_parameters,
                     drop_subclass=config.drop_subclass,
+                    period_jitter=config.period_jitter,
                     augment=augment,
                 )
                 noise = torch.randn(config.batch_size, model.latent_dim, generator=generator, device=device)

@@ -1,0 +1,149 @@
+"""``lcgen ensemble`` and ``lcgen inspect``: write many light curves into a file, and say what a file holds."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+
+from ..errors import InputError
+from .options import (
+    CADENCE_HELP,
+    Command,
+    add_band,
+    add_model,
+    add_noise,
+    add_params,
+    add_position,
+    add_seed,
+    band_for,
+    progress_of,
+    refuse_existing,
+    star_params,
+)
+
+__all__ = ["COMMANDS"]
+
+_log = logging.getLogger(__name__)
+
+_DESCRIPTION = """\
+Draw stars of every class, observe them under a cadence and write their light curves into one HDF5 file
+(lcgen-ensemble, format 1). The same seed gives the same stars, whatever --batch-size and --workers. A run that was
+interrupted goes on with the same command and --resume. Without --mean-mag magnitudes are absolute, so --noise depth
+wants --mean-mag.
+"""
+_EXAMPLE = """\
+  lcgen ensemble --cadence lsst-wfd --per-class 10 --seed 1 --mean-mag 17 21 --noise depth --output ensemble.h5
+  lcgen ensemble --cadence css --classes RRLYR ECL --per-class 20 --seed 2 --mean-mag 14 18 --noise CSS --output css.h5
+"""
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", required=True, metavar="FILE", help="the HDF5 file to write")
+    parser.add_argument(
+        "--cadence",
+        required=True,
+        metavar="NAME|FILE",
+        help=CADENCE_HELP,
+    )
+    parser.add_argument("--per-class", type=int, required=True, metavar="N", help="stars of each class")
+    parser.add_argument("--classes", nargs="+", metavar="CLASS", help="default: all classes of the model")
+    add_seed(parser)
+    parser.add_argument(
+        "--mean-mag",
+        type=float,
+        nargs="+",
+        metavar="MAG",
+        help="mean magnitude in V: one for all stars, or two limits between which it is drawn star by star",
+    )
+    add_noise(parser)
+    add_band(parser)
+    add_params(parser)
+    parser.add_argument(
+        "--temper",
+        type=float,
+        default=1.0,
+        metavar="B",
+        help="draw parameters from the population's density to this power; below 1 is wider. Default: %(default)s",
+    )
+    add_position(parser)
+    add_model(parser)
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default: %(default)s")
+    parser.add_argument("--batch-size", type=int, default=500, metavar="N", help="stars at once; default: %(default)s")
+    parser.add_argument(
+        "--compression", choices=("gzip", "lzf", "none"), default="gzip", help="default: %(default)s; lzf is faster"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file once the new one is whole")
+
+
+def _run(args: argparse.Namespace) -> None:
+    params = star_params(args)
+    mean_mag = args.mean_mag
+    if mean_mag is not None and len(mean_mag) > 2:
+        raise InputError(f"--mean-mag takes one magnitude or two limits, received {len(mean_mag)} numbers")
+    if not args.resume:
+        refuse_existing(args.output, args)
+    from .. import as_cadence, generate_ensemble, load_generator
+
+    cadence = as_cadence(args.cadence)
+    generator = load_generator(args.model)
+    band = band_for(args.band, cadence, generator)
+    _log.info("filters %s observed in %s", ", ".join(cadence.bands), band or "the bands of the same name")
+    draw_options = {"temper": args.temper} if args.temper != 1.0 else {}
+    draw_options |= {"extrapolate": True} if args.extrapolate else {}
+    try:
+        summary = generate_ensemble(
+            generator,
+            args.output,
+            classes=args.classes,
+            n_per_class=args.per_class,
+            cadence=cadence,
+            seed=args.seed,
+            noise=None if args.noise == "none" else args.noise,
+            band=band,
+            mean_mag=mean_mag[0] if mean_mag and len(mean_mag) == 1 else mean_mag,
+            params=params or None,
+            draw_options=draw_options,
+            batch_size=args.batch_size,
+            workers=args.workers,
+            resume=args.resume,
+            overwrite=args.overwrite,
+            progress=progress_of(args),
+            compression=None if args.compression == "none" else args.compression,
+            command=shlex.join(["lcgen", *args.words]),
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command with --resume goes on") from None
+    print(summary.to_text())
+
+
+def _inspect_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="an ensemble file, finished or not")
+
+
+def _inspect(args: argparse.Namespace) -> None:
+    from ..ensemble import summarise
+
+    print(summarise(args.file).to_text())
+
+
+COMMANDS = (
+    Command(
+        name="ensemble",
+        summary="light curves of many stars of every class, into an HDF5 file",
+        description=_DESCRIPTION,
+        example=_EXAMPLE,
+        options=_options,
+        run=_run,
+    ),
+    Command(
+        name="inspect",
+        summary="what an ensemble file holds",
+        description="What an ensemble file holds and where it comes from: classes, bands, times, columns, provenance.\n"
+        "Of the file of an interrupted run it says how far the run came.\n",
+        example="  lcgen inspect ensemble.h5\n",
+        options=_inspect_options,
+        run=_inspect,
+    ),
+)

@@ -1,0 +1,232 @@
+"""What the commands share: how a command is described, options that several have, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..errors import InputError
+
+__all__ = [
+    "CADENCE_HELP",
+    "Command",
+    "UsageError",
+    "add_band",
+    "add_command",
+    "add_model",
+    "add_noise",
+    "add_params",
+    "add_position",
+    "add_seed",
+    "band_for",
+    "command_parser",
+    "named_values",
+    "progress_of",
+    "refuse_existing",
+    "star_params",
+]
+
+
+CADENCE_HELP = (
+    "name of a recipe (see lcgen cadences) or a file: .db, .sqlite, .parquet, .csv, .ecsv, .dat, .h5 (schedules) or "
+    ".toml (a recipe of your own)"
+)
+
+
+class UsageError(Exception):
+    """The command line cannot be parsed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command.
+
+    Attributes
+    ----------
+    name : str
+    summary : str
+        In one line, for the list of commands.
+    description : str
+        For its ``--help``.
+    example : str
+        Command lines that run, one a line.
+    options : callable
+        Adds its options to a parser.
+    run : callable
+        Does it.
+    """
+
+    name: str
+    summary: str
+    description: str
+    example: str
+    options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], None]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of printing its usage and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def command_parser(prog: str, *, description: str, example: str) -> argparse.ArgumentParser:
+    """A parser whose help ends with an example."""
+    return _Parser(
+        prog=prog,
+        description=description,
+        epilog=f"example:\n{example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_command(commands: Any, command: Command) -> None:
+    """Add a command to the subparsers of the program."""
+    parser = commands.add_parser(
+        command.name,
+        help=command.summary,
+        description=command.description,
+        epilog=f"example:\n{command.example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.options(parser)
+    group = parser.add_argument_group("messages")
+    group.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice: everything")
+    group.add_argument("--quiet", action="store_true", help="no progress bar, and only errors")
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=command.run)
+
+
+# -- options that several commands have ----------------------------------------------------------------
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """``--model``."""
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="name of a bundled model (see lcgen models) or folder of one you trained; default: the bundled default",
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """``--seed``."""
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same result; default: %(default)s")
+
+
+def add_band(parser: argparse.ArgumentParser) -> None:
+    """``--band``."""
+    parser.add_argument(
+        "--band",
+        metavar="BAND",
+        help="band of the model that the filters of the schedule are observed in: one for all, such as V; 'nearest' "
+        "in wavelength; or a mapping such as g=V,r=V,i=I. Default: the filters as they are, or 'nearest' where the "
+        "schedule has filters that the model lacks",
+    )
+
+
+def add_noise(parser: argparse.ArgumentParser) -> None:
+    """``--noise``."""
+    parser.add_argument(
+        "--noise",
+        default="none",
+        metavar="NOISE",
+        help="'none'; 'depth': errors from the depths of the schedule; or a survey that the model was trained on, "
+        "such as CSS: errors like that survey's. Default: %(default)s",
+    )
+
+
+def add_params(parser: argparse.ArgumentParser) -> None:
+    """``--param``."""
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of all stars: period [d], teff [K], abs_mag [mag], fe_h [dex], logg [dex], radius [R_sun], "
+        "amplitude [mag], mean_mag [mag], distance [pc], a_v [mag], t0 [MJD]; may be repeated. What is not given is "
+        "drawn given what is",
+    )
+    parser.add_argument(
+        "--extrapolate", action="store_true", help="allow parameters outside the domain the model was trained on"
+    )
+
+
+def add_position(parser: argparse.ArgumentParser) -> None:
+    """``--ra`` and ``--dec``."""
+    text = "position of all stars [deg, ICRS], for schedules that depend on it, such as OpSim databases"
+    parser.add_argument("--ra", type=float, metavar="DEG", help=text)
+    parser.add_argument("--dec", type=float, metavar="DEG", help="as --ra")
+
+
+# -- what they mean -------------------------------------------------------------------------------------
+
+
+def named_values(items: Sequence[str], option: str) -> dict[str, str]:
+    """``NAME=VALUE`` items as a mapping.
+
+    Raises
+    ------
+    InputError
+        If one has another form, or a name comes twice.
+    """
+    out: dict[str, str] = {}
+    for item in items:
+        name, separator, value = (part.strip() for part in item.partition("="))
+        if not (name and separator and value):
+            raise InputError(f"{option} must be NAME=VALUE, received {item!r}")
+        if name in out:
+            raise InputError(f"{option} gives {name} twice")
+        out[name] = value
+    return out
+
+
+def star_params(args: argparse.Namespace) -> dict[str, float]:
+    """Parameters of all stars, from ``--param``, ``--ra`` and ``--dec``."""
+    out: dict[str, float] = {}
+    for name, text in named_values(args.param, "--param").items():
+        try:
+            out[name] = float(text)
+        except ValueError:
+            raise InputError(f"--param {name} must be a number, received {text!r}") from None
+    if (args.ra is None) != (args.dec is None):
+        raise InputError("give both --ra and --dec, or neither")
+    if args.ra is not None:
+        out |= {"ra": args.ra, "dec": args.dec}
+    return out
+
+
+def band_for(text: str | None, cadence: Any, generator: Any) -> str | dict[str, str] | None:
+    """What ``--band`` asks for, in the words of :meth:`lcgen.Stars.observe`."""
+    if text is not None:
+        return named_values(text.split(","), "--band") if "=" in text else text
+    return None if set(cadence.bands) <= set(generator.bands) else "nearest"
+
+
+def progress_of(args: argparse.Namespace) -> bool | None:
+    """Whether to show progress: where the standard error is a terminal, and never with ``--quiet``."""
+    return False if args.quiet else None
+
+
+def refuse_existing(path: str, args: argparse.Namespace) -> Path:
+    """`path`, if it may be written: said before work that takes long.
+
+    Raises
+    ------
+    InputError
+        If it is a folder, has no folder, or exists and ``--overwrite`` was not given.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"cannot write {target}: it is a folder")
+    if not target.parent.is_dir():
+        raise InputError(f"cannot write {target}: there is no folder {target.parent}")
+    if target.exists() and not args.overwrite:
+        raise InputError(f"{target} exists; choose another name, or replace it with --overwrite")
+    return target
