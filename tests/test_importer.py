@@ -124,7 +124,8 @@ def test_curves_are_those_of_the_network_turned_to_phase_zero(base: LightCurveGe
         direct = published_template(network, stars.latent, label, 300)
         expected = np.stack([turned(c, CLASS_INFO[cls].base_harmonic, 128) for c in direct])
         template = stars.template(128)
-        np.testing.assert_allclose(np.ptp(template, axis=1), stars.columns["amplitude"], rtol=1e-6)
+        # the grid may miss the very extremes
+        np.testing.assert_allclose(np.ptp(template, axis=1), stars.columns["amplitude"], rtol=5e-3)
         shape = template / np.ptp(template, axis=1, keepdims=True)
         assert np.abs(shape - expected).max() < 0.02
         assert np.sqrt(np.mean((shape - expected) ** 2)) < 0.003
@@ -162,9 +163,9 @@ def test_amplitude_comes_from_the_base_and_shape_from_the_class_alone(base: Ligh
         index, one.columns["subclass"], np.stack([one.columns[p] for p in PHYSICAL], axis=1)
     )
     drawn, _ = base.regressor.sample(features, normals(2, "latent", np.arange(20), 4))
-    np.testing.assert_allclose(one.columns["amplitude"], base.conditioner.natural_scale(index, drawn), rtol=1e-6)
+    np.testing.assert_allclose(one.columns["amplitude"], base.conditioner.natural_scale(index, drawn), rtol=1e-5)
     given = gen.draw("CEP", 3, params={"amplitude": 0.7}, seed=2)
-    np.testing.assert_allclose(np.ptp(given.template(128), axis=1), 0.7, rtol=1e-6)
+    np.testing.assert_allclose(np.ptp(given.template(128), axis=1), 0.7, rtol=5e-3)
 
 
 def test_bands_have_one_shape_and_the_amplitudes_of_the_base(base: LightCurveGenerator, run: Path) -> None:

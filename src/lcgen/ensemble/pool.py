@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,29 +11,12 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
-from typing import Any
 
-from ..errors import EnsembleError, LcgenError
+from ..errors import EnsembleError
 from ._layout import Block
 from .job import EnsembleGenerator, EnsembleJob
 
 __all__ = ["blocks_from_workers"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Failure:
-    """An error of lcgen on its way to the parent; exceptions with arguments of their own do not travel
-    well."""
-
-    kind: type[LcgenError]
-    text: str
-    state: dict[str, Any]
-
-    def error(self) -> LcgenError:
-        error = self.kind.__new__(self.kind)
-        error.args = (self.text,)
-        error.__dict__.update(self.state)
-        return error
 
 
 @dataclass
@@ -48,6 +32,8 @@ _WORKER: list[_Worker] = []
 
 
 def _start(job: EnsembleJob, make: Callable[[], EnsembleGenerator] | str) -> None:
+    # an interrupt goes to the whole group of processes; the parent decides what it means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _WORKER[:] = [_Worker(job=job, make=make)]
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
@@ -68,14 +54,11 @@ def _load(source: str) -> EnsembleGenerator:
     return load_generator(source)
 
 
-def _work(start: int, stop: int) -> Block | _Failure:
+def _work(start: int, stop: int) -> Block:
     worker = _WORKER[0]
-    try:
-        if worker.generator is None:
-            worker.generator = _load(worker.make) if isinstance(worker.make, str) else worker.make()
-        return worker.job.block(worker.generator, start, stop)
-    except LcgenError as error:
-        return _Failure(kind=type(error), text=str(error), state=dict(error.__dict__))
+    if worker.generator is None:
+        worker.generator = _load(worker.make) if isinstance(worker.make, str) else worker.make()
+    return worker.job.block(worker.generator, start, stop)
 
 
 def blocks_from_workers(
@@ -107,14 +90,14 @@ def blocks_from_workers(
     executor = ProcessPoolExecutor(
         max_workers=workers, mp_context=get_context("spawn"), initializer=_start, initargs=(job, make)
     )
-    waiting: deque[Future[Block | _Failure]] = deque()
+    waiting: deque[Future[Block]] = deque()
     try:
         for start, stop in ranges:
             waiting.append(executor.submit(_work, start, stop))
             if len(waiting) >= 2 * workers:
-                yield _result(waiting.popleft())
+                yield waiting.popleft().result()
         while waiting:
-            yield _result(waiting.popleft())
+            yield waiting.popleft().result()
     except BrokenProcessPool as error:
         raise EnsembleError(
             "a worker process died (killed, out of memory, or the program starting the run lacks the usual "
@@ -122,10 +105,3 @@ def blocks_from_workers(
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _result(future: Future[Block | _Failure]) -> Block:
-    result = future.result()
-    if isinstance(result, _Failure):
-        raise result.error()
-    return result

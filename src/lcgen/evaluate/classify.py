@@ -111,9 +111,7 @@ def train_on_synthetic(
         real=Estimate(value=values[REAL], error=float(scores[REAL].std()), n=label.size),
         synthetic={s: Estimate(value=values[s], error=float(scores[s].std()), n=label.size) for s in others},
         ratio={
-            s: Estimate(
-                value=values[s] / values[REAL], error=float((scores[s] / scores[REAL]).std()), n=label.size
-            )
+            s: Estimate(value=values[s] / values[REAL], error=float((scores[s] / scores[REAL]).std()), n=label.size)
             for s in others
         },
         by_class={

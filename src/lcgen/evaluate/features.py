@@ -118,9 +118,7 @@ def curve_features(
     parts = []
     for start in range(0, coefficients.shape[0], _CHUNK):
         rows = slice(start, start + _CHUNK)
-        parts.append(
-            _features(base, coefficients[rows], skew_mag[rows], kurtosis_mag[rows], residual[rows])
-        )
+        parts.append(_features(base, coefficients[rows], skew_mag[rows], kurtosis_mag[rows], residual[rows]))
     names = feature_names(cls)
     values = np.concatenate(parts) if parts else np.zeros((0, len(names)))
     return FeatureTable(names=names, values=values)

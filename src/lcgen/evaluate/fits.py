@@ -100,9 +100,7 @@ def fit_many(
             used = np.where(better, np.sum(1.0 - 1.0 / diagonal**2, axis=1), used)
         residual = y - solution @ design.T
         shrink = np.sqrt(n_obs / np.maximum(n_obs - np.minimum(used, 0.6 * n_obs), 1.0))
-        noise = np.maximum(
-            np.maximum(_robust_std(residual * np.sqrt(weight)) * shrink, 0.02 * typical), 1e-3 * spread
-        )
+        noise = np.maximum(np.maximum(_robust_std(residual * np.sqrt(weight)) * shrink, 0.02 * typical), 1e-3 * spread)
     coefficients = np.zeros((n, n_harmonics, 2))
     coefficients[:, :used_harmonics] = solution[:, 1:].reshape(n, used_harmonics, 2)
     return SeriesBatch(mean=centre + solution[:, 0], coefficients=coefficients, residual=residual, shrink=shrink)

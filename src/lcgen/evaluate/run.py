@@ -320,9 +320,7 @@ def _group_card(pair: GroupData, subclass: str, train: PreparedCurves, *, seed: 
         name: Comparison(
             shape=two_sample_auc(columns(REAL, "shape"), columns(name, "shape"), star=star, seed=seed),
             full=two_sample_auc(columns(REAL, "full"), columns(name, "full"), star=star, seed=seed),
-            wasserstein={
-                f: wasserstein(real.column(f)[part], pair.features[name].column(f)[part]) for f in real.names
-            },
+            wasserstein={f: wasserstein(real.column(f)[part], pair.features[name].column(f)[part]) for f in real.names},
             memory=memory(name),
         )
         for name in [order[0], FLOOR, *order[1:]]

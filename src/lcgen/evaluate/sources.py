@@ -68,7 +68,9 @@ class ModelSource:
         step = max(1, _BLOCK // n_draws)
         for a in range(0, n, step):
             rows = np.repeat(np.arange(a, min(a + step, n)), n_draws)
-            params = {p: real.params[rows, j] for j, p in enumerate(PHYSICAL) if np.isfinite(real.params[rows, j]).any()}
+            params = {
+                p: real.params[rows, j] for j, p in enumerate(PHYSICAL) if np.isfinite(real.params[rows, j]).any()
+            }
             stars = self.generator.draw(
                 np.full(rows.size, cls),
                 params=params,

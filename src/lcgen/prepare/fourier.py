@@ -150,7 +150,7 @@ def fit_fourier(
             if evidence > best:
                 best, decay = evidence, p
                 solution, root = prior_sd * np.linalg.solve(factor.T, half), factor
-        # the trace of the inverse of root root^T, which does not depend on the order of the terms
+        # by the trace of the posterior covariance, which turning the phases leaves as it is
         used = root.shape[0] - float(np.sum(np.linalg.inv(root) ** 2))
         residual = y - design @ solution
         shrink = np.sqrt(phase.size / max(phase.size - min(used, 0.6 * phase.size), 1.0))

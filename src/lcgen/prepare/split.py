@@ -1,7 +1,8 @@
 """Training, validation and test sets, by star.
 
 Membership follows from the seed and the star's name alone, through a hash: a star that several surveys or bands have
-seen lands on one side, and adding a survey moves no star. Within each class the shares are met to one star.
+seen lands on one side. Within each class the shares are met to one star; therefore further stars of a class move a
+few of the others, those whose hashes lie next to an edge between two sets, and further bands or classes move none.
 """
 
 from __future__ import annotations
