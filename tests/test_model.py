@@ -333,7 +333,7 @@ def flow() -> FlowRegressor:
     features = np.concatenate([draw.normal(size=(n, 1)), np.ones((n, 2))], axis=1)
     scale = 0.5 * features[:, 0] + 0.1 * draw.normal(size=n)
     mean = np.stack([3 * features[:, 0], 2 * scale], axis=1) + 0.1 * draw.normal(size=(n, 2))
-    return FlowRegressor(3, 2, FlowConfig(epochs=12, hidden=(24, 24), transforms=2, learning_rate=5e-3)).fit(
+    return FlowRegressor(3, 2, FlowConfig(epochs=12, batch_size=64, hidden=(24, 24), transforms=1, learning_rate=5e-3)).fit(
         features, scale, mean, np.full((n, 2), 0.05), weights=np.ones(n), validation=np.arange(n) % 5 == 0, seed=1,
         parameter_columns=(slice(0, 1), slice(1, 2)), subclass_columns=slice(2, 3), keep_column=0, progress=False,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from ..config import from_mapping
 from ..errors import CheckpointError, ConfigError
+from ..prepare.align import standard_templates
 from ..prepare.conditioning import Conditioner
 from ..prepare.dataset import N_BINS
 from ..taxonomy import PHYSICAL, class_info
 from .batches import CurveBatch, n_encoder_condition
 from .cvae import LossTerms, PeriodicConfig, PeriodicCVAE, spectral_prior
 from .published import PublishedConfig, PublishedVAE, published_template
-from .published_data import CYCLES, scale_phase
+from .published_data import CYCLES, POINTS_PER_CYCLE, scale_phase
 from .published_loss import published_loss
 
 __all__ = ["CurveModel", "PublishedCurves", "build_model", "model_from_state", "model_to_state"]
@@ -62,11 +63,16 @@ class PublishedCurves(nn.Module):
         Classes at the head of the decoder's condition.
     parameter_columns : slice
         Where the standardised period, T_eff and M_G stand in the encoder's condition.
+    base_harmonics : sequence of int
+        The dominant harmonic of each class.
     """
 
-    def __init__(self, config: PublishedConfig, *, n_classes: int, parameter_columns: slice) -> None:
+    def __init__(
+        self, config: PublishedConfig, *, n_classes: int, parameter_columns: slice, base_harmonics: Sequence[int]
+    ) -> None:
         super().__init__()
         self.config, self.n_classes, self.columns = config, n_classes, parameter_columns
+        self._base_harmonics = np.asarray(base_harmonics, dtype=np.int64)
         self.vae = PublishedVAE(config)
 
     @property
@@ -110,9 +116,14 @@ class PublishedCurves(nn.Module):
 
     def decode(self, z: Tensor, condition: Tensor) -> Tensor:
         """One cycle on the phase grid, with zero mean and unit amplitude on average, shape (n, N_BINS)."""
+        latent, label = z.cpu().numpy(), self._label(condition).cpu().numpy()
+        n_phase = POINTS_PER_CYCLE if self.config.free_phase else N_BINS
         with torch.no_grad():
-            curve = published_template(self.vae, z.cpu().numpy(), self._label(condition).cpu().numpy(), N_BINS)
-        curve = curve - curve.mean(axis=1, keepdims=True)
+            curve = published_template(self.vae, latent, label, n_phase)
+        if self.config.free_phase:
+            curve = standard_templates(curve, self._base_harmonics[label.argmax(axis=1)], N_BINS)
+        else:
+            curve = curve - curve.mean(axis=1, keepdims=True)
         return torch.from_numpy(curve.astype(np.float32)).to(z.device)
 
     def predict(self, z: Tensor, batch: CurveBatch) -> Tensor:
@@ -158,6 +169,7 @@ def build_model(kind: str, config: PeriodicConfig | PublishedConfig, conditioner
             replace(config, n_classes=len(conditioner.classes)),
             n_classes=len(conditioner.classes),
             parameter_columns=slice(first, first + config.n_physical),
+            base_harmonics=[class_info(c).base_harmonic for c in conditioner.classes],
         )
     raise ConfigError(f"model.kind must be 'periodic' or 'published', received {kind!r}")
 

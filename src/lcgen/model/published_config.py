@@ -36,6 +36,9 @@ class PublishedConfig:
         Number of physical parameters that the encoder receives: 0, or 3 for period, T_eff and M_G.
     beta : float
         Weight of the Kullback-Leibler term in the loss.
+    free_phase : bool
+        Whether the network was trained on curves with an arbitrary phase zero, as the released ones were: decoded
+        curves are then turned to lcgen's phase zero and brought to a peak-to-peak amplitude of one.
     """
 
     architecture: str = "tcn"
@@ -47,6 +50,7 @@ class PublishedConfig:
     n_classes: int = 8
     n_physical: int = 0
     beta: float = 0.75
+    free_phase: bool = False
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:

@@ -8,13 +8,15 @@ turning the input turns the shift by the same angle, so that the aligned curve d
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from ..interpolate import evaluate_periodic, peak_to_peak_periodic
 from .fourier import fourier_series
 
-__all__ = ["alignment_shift", "peak_to_peak", "rotate_coefficients"]
+__all__ = ["alignment_shift", "peak_to_peak", "rotate_coefficients", "standard_templates"]
 
 _GRID = np.arange(512) / 512.0
+_HARMONICS = 10
 
 
 def alignment_shift(coefficients: ArrayLike, *, base_harmonic: int = 1) -> float:
@@ -58,3 +60,33 @@ def rotate_coefficients(coefficients: ArrayLike, shift: float) -> np.ndarray:
 def peak_to_peak(coefficients: ArrayLike) -> float:
     """Peak-to-peak amplitude [mag] of the series, on a grid of 512 phases."""
     return float(np.ptp(fourier_series(coefficients, _GRID)))
+
+
+def standard_templates(curves: ArrayLike, base_harmonic: ArrayLike, n_phase: int) -> NDArray[np.float64]:
+    """Gridded curves turned to phase zero, with zero mean and a peak-to-peak amplitude of one.
+
+    Parameters
+    ----------
+    curves : array_like, shape (n, n_grid)
+        One cycle at phases ``arange(n_grid) / n_grid``, over 20 of them; fainter is larger.
+    base_harmonic : array_like of int, shape (n,)
+        As in :func:`alignment_shift`.
+    n_phase : int
+        Number of phases wanted.
+
+    Returns
+    -------
+    ndarray, shape (n, n_phase)
+        At phases ``arange(n_phase) / n_phase``. A constant curve stays constant.
+    """
+    values = np.asarray(curves, dtype=float)
+    n, n_grid = values.shape
+    spectrum = 2.0 * np.fft.rfft(values, axis=1)[:, 1 : _HARMONICS + 1] / n_grid
+    coefficients = np.stack([spectrum.real, -spectrum.imag], axis=2)
+    shift = np.array(
+        [alignment_shift(c, base_harmonic=int(b)) for c, b in zip(coefficients, np.asarray(base_harmonic), strict=True)]
+    )
+    phase = (np.arange(n_phase) / n_phase + shift[:, None]) % 1.0
+    turned = evaluate_periodic(values, np.repeat(np.arange(n), n_phase), phase.ravel()).reshape(n, n_phase)
+    turned -= turned.mean(axis=1, keepdims=True)
+    return turned / np.maximum(peak_to_peak_periodic(turned)[:, None], 1e-6)

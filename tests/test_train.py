@@ -1,0 +1,360 @@
+"""Training: from a configuration to a generator, resumed bit for bit, with every wrong key named."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import lcgen
+from lcgen import ConfigError, LcgenError
+from lcgen.prepare.split import split_by_star
+from lcgen.train import read_config, train
+from lcgen.train import loop as training_loop
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMES = np.linspace(60000.0, 60030.0, 11)
+
+Settings = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a training that nothing interrupted."""
+    run = tmp_path_factory.mktemp("undisturbed")
+    train(small_settings(), output=run, progress=False)
+    return run
+
+
+def _log(run: Path) -> list[dict[str, str]]:
+    with open(run / "log.csv", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _assert_same_model(one: Path, two: Path) -> None:
+    a, b = (load_file(run / "model" / "weights.safetensors") for run in (one, two))
+    assert a.keys() == b.keys()
+    for name in a:
+        assert a[name].tobytes() == b[name].tobytes(), name
+    assert _log(one) == _log(two)
+
+
+class _PowerCutError(Exception):
+    """Stands for whatever ends a process."""
+
+
+# ---------------------------------------------------------------------- what a run leaves behind
+def test_a_run_writes_what_it_says(undisturbed: Path) -> None:
+    assert {"run.json", "log.csv", "last.safetensors", "last.json", "model"} <= {p.name for p in undisturbed.iterdir()}
+    assert {p.name for p in (undisturbed / "model").iterdir()} == {"config.json", "weights.safetensors", "card.md"}
+    rows = _log(undisturbed)
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert all(np.isfinite(float(v)) for row in rows for v in row.values())
+    assert float(rows[-1]["learning_rate"]) < float(rows[0]["learning_rate"])
+    card = (undisturbed / "model" / "card.md").read_text()
+    for word in ("RRLYR", "CEP", "small"):
+        assert word in card
+    config = json.loads((undisturbed / "model" / "config.json").read_text())
+    assert config["info"]["config"]["training"]["epochs"] == 3
+    assert sum(config["info"]["split"]["n"]) > 50
+    assert not list(undisturbed.glob(".*"))  # no temporary file is left
+
+
+def test_the_split_is_stored_with_the_model(undisturbed: Path, small_packs: Path) -> None:
+    gen = lcgen.load_generator(undisturbed / "model")
+    ids, classes = [], []
+    for pack in ("css_v.h5", "ogle_i.h5", "ogle_v.h5"):
+        curves = lcgen.read_pack(small_packs / pack)
+        ids.append(curves.columns["id"])
+        classes.append(curves.columns["class"])
+    ids, classes = np.concatenate(ids), np.concatenate(classes)
+    stored = gen.split_of(ids)
+    used = stored != ""
+    assert used.mean() > 0.7
+    # the same stars through the public function; those that were dropped in preparation do not count
+    expected = np.array(["train", "validation", "test"])[split_by_star(ids[used], classes[used], seed=1)]
+    np.testing.assert_array_equal(stored[used], expected)
+    assert gen.split_of(["nobody"]).tolist() == [""]
+
+
+def test_training_is_reproducible(undisturbed: Path, small_settings: Settings, tmp_path: Path) -> None:
+    train(small_settings(), output=tmp_path / "again", progress=False)
+    _assert_same_model(undisturbed, tmp_path / "again")
+
+
+def test_another_seed_is_another_model(undisturbed: Path, small_settings: Settings, tmp_path: Path) -> None:
+    train(small_settings(seed=2), output=tmp_path / "other", progress=False)
+    a, b = (load_file(run / "model" / "weights.safetensors") for run in (undisturbed, tmp_path / "other"))
+    assert any(not np.array_equal(a[k], b[k]) for k in a if k.startswith("model.") and a[k].shape == b[k].shape)
+    # but the split belongs to its own seed
+    np.testing.assert_array_equal(a["split.set"], b["split.set"])
+
+
+# ---------------------------------------------------------------------- resuming
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_an_interrupted_run_goes_on_bit_for_bit(
+    undisturbed: Path, small_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    validate, calls = training_loop._validate, []
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(0)
+        if len(calls) > epoch:
+            raise _PowerCutError
+        return validate(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_loop, "_validate", interrupted)
+        with pytest.raises(_PowerCutError):
+            train(small_settings(), output=tmp_path, progress=False)
+    assert len(_log(tmp_path)) == epoch
+    assert not (tmp_path / "model").exists()
+    train(small_settings(), output=tmp_path, progress=False)
+    _assert_same_model(undisturbed, tmp_path)
+
+
+def test_a_run_killed_between_two_files_goes_on_bit_for_bit(
+    undisturbed: Path, small_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights of an epoch are on disk, its record is not."""
+    from lcgen.assets import atomic_file
+
+    written: list[str] = []
+
+    def torn(path: Path) -> Any:
+        written.append(Path(path).name)
+        if Path(path).name == "last.json" and written.count("last.json") == 2:
+            raise _PowerCutError
+        return atomic_file(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_loop, "atomic_file", torn)
+        with pytest.raises(_PowerCutError):
+            train(small_settings(), output=tmp_path, progress=False)
+    train(small_settings(), output=tmp_path, progress=False)
+    _assert_same_model(undisturbed, tmp_path)
+
+
+def test_a_finished_run_can_be_repeated(undisturbed: Path, small_settings: Settings, tmp_path: Path) -> None:
+    """Trained already: only the rest is done again, with the same result."""
+    train(small_settings(), output=tmp_path, progress=False)
+    stamp = (tmp_path / "last.safetensors").stat().st_mtime_ns
+    train(small_settings(), output=tmp_path, progress=False)
+    assert (tmp_path / "last.safetensors").stat().st_mtime_ns == stamp
+    _assert_same_model(undisturbed, tmp_path)
+
+
+def test_a_folder_of_another_run_is_refused_or_restarted(
+    undisturbed: Path, small_settings: Settings, tmp_path: Path
+) -> None:
+    short = small_settings()
+    short["training"] = short["training"] | {"epochs": 1}
+    train(short, output=tmp_path, progress=False)
+    with pytest.raises(ConfigError, match="run of another configuration"):
+        train(small_settings(), output=tmp_path, progress=False)
+    assert len(_log(tmp_path)) == 1  # nothing was touched
+    train(small_settings(), output=tmp_path, restart=True, progress=False)
+    _assert_same_model(undisturbed, tmp_path)
+
+
+@pytest.mark.parametrize("file", ["last.json", "last.safetensors"])
+def test_a_damaged_checkpoint_is_named(undisturbed: Path, small_settings: Settings, tmp_path: Path, file: str) -> None:
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(undisturbed, run)
+    content = (run / file).read_bytes()
+    (run / file).write_bytes(content[: len(content) // 2])
+    with pytest.raises(LcgenError, match=file.replace(".", r"\.")):
+        train(small_settings(), output=run, progress=False)
+
+
+def test_early_stopping_keeps_the_best(small_settings: Settings, tmp_path: Path) -> None:
+    settings = small_settings()
+    settings["training"] = settings["training"] | {
+        **{"epochs": 30, "steps_per_epoch": 1, "patience": 2, "learning_rate": 0.3, "kl_warmup": 0.0},
+        **{"warmup_steps": 0, "average": 0.0},
+    }
+    train(settings, output=tmp_path, progress=False)
+    losses = [float(row["validation_loss"]) for row in _log(tmp_path)]
+    assert 3 <= len(losses) < 30
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 1 + 2
+
+
+# ---------------------------------------------------------------------- every network and regression
+NETWORKS: dict[str, dict[str, Any]] = {
+    "tcn-1": {"architecture": "tcn", "layers": 1, "kernel": 3, "channels": 4, "latent_dim": 2},
+    "tcn-2": {"architecture": "tcn", "layers": 2, "kernel": 3, "channels": 6, "latent_dim": 3, "n_physical": 3},
+    "gru-1": {"architecture": "gru", "layers": 1, "channels": 6, "latent_dim": 2},
+    "gru-2": {"architecture": "gru", "layers": 2, "channels": 5, "latent_dim": 2, "n_physical": 3},
+    "lstm-1": {"architecture": "lstm", "layers": 1, "channels": 6, "latent_dim": 2},
+    "lstm-2": {"architecture": "lstm", "layers": 2, "channels": 5, "latent_dim": 2},
+}
+
+
+def _check_generator(gen: lcgen.LightCurveGenerator) -> None:
+    classes = np.resize(gen.classes, 16)
+    stars = gen.draw(classes, seed=1)
+    curve = gen.sample("RRLYR", {"period": 0.5}, TIMES, seed=1)
+    assert np.isfinite(curve.mag).all()
+    period = stars.columns["period"][:, None]
+    times = np.tile(TIMES, (16, 1))
+    first = stars.observe(list(times)).mag
+    np.testing.assert_allclose(stars.observe(list(times + 500 * period)).mag, first, rtol=0, atol=1e-6)
+    few = stars.observe(TIMES[::3]).mag.reshape(16, -1)
+    np.testing.assert_allclose(few, first.reshape(16, -1)[:, ::3], rtol=0, atol=1e-6)
+    assert gen.draw(classes[5:9], seed=1, first_id=5).template().tobytes() == stars.template()[5:9].tobytes()
+    assert (stars.columns["amplitude"] > 0).all()
+
+
+@pytest.mark.parametrize("network", list(NETWORKS))
+def test_the_published_networks_train_and_generate(network: str, small_settings: Settings, tmp_path: Path) -> None:
+    settings = small_settings(model={"kind": "published"} | NETWORKS[network])
+    settings["training"] = settings["training"] | {"epochs": 1, "steps_per_epoch": 3, "points": 24}
+    settings["augment"] = {"phase_shift": 0.5, "undersample": 0.7, "resample": True}
+    gen = lcgen.load_generator(train(settings, output=tmp_path, progress=False))
+    assert gen.kind == "published"
+    _check_generator(gen)
+
+
+@pytest.mark.parametrize("kind", ["linear", "forest", "mlp"])
+def test_the_published_regressions_can_be_chosen(
+    kind: str, undisturbed: Path, small_settings: Settings, tmp_path: Path
+) -> None:
+    settings = small_settings(latent={"kind": kind, "table": False})
+    gen = lcgen.load_generator(train(settings, output=tmp_path, progress=False))
+    assert gen.regressor.name == kind
+    _check_generator(gen)
+    # the network is the same, only what draws its latent vectors differs
+    flow = lcgen.load_generator(undisturbed / "model")
+    for a, b in zip(gen.model.parameters(), flow.model.parameters(), strict=True):
+        np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
+    assert gen.draw("CEP", 4, seed=1).template().tobytes() != flow.draw("CEP", 4, seed=1).template().tobytes()
+
+
+def test_the_table_of_regressions_is_in_the_card(small_settings: Settings, tmp_path: Path) -> None:
+    settings = small_settings(latent={"options": {"epochs": 1, "hidden": [8], "transforms": 1}, "table": True})
+    settings["training"] = settings["training"] | {"epochs": 1}
+    card = (train(settings, output=tmp_path, progress=False) / "card.md").read_text()
+    for word in ("linear", "forest", "mlp"):
+        assert word in card
+
+
+# ---------------------------------------------------------------------- bad configurations
+def _changed(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    settings = copy.deepcopy(settings)
+    *tables, key = path.split(".")
+    at = settings
+    for table in tables:
+        at = at.setdefault(table, {})
+    at[key] = value
+    return settings
+
+
+BAD: list[tuple[str, Any, str]] = [
+    ("nam", "x", "nam"),
+    ("name", 3, "name"),
+    ("seed", "one", "seed"),
+    ("seed", -1, "seed"),
+    ("data", 3, "data"),
+    ("data.packs", [], "data.packs"),
+    ("data.packs", [{"path": "css_v.h5"}], r"data\.packs\[0\]\.survey"),
+    ("data.packs", [{"path": "css_v.h5", "survey": "CSS", "x": 1}], r"data\.packs\[0\]\.x"),
+    ("data.packs", [{"path": "no-such.h5", "survey": "CSS"}], "no-such.h5"),
+    ("data.folder", "/no/such/folder", r"data\.folder"),
+    ("data.bands", ["V", "Q"], r"data\.bands"),
+    ("data.bands", [], r"data\.bands"),
+    ("data.classes", ["RRLYRAE"], r"data\.classes"),
+    ("data.classes", "RRLYR", r"data\.classes"),
+    ("data.max_stars", -1, r"data\.max_stars"),
+    ("data.max_stars", 1.5, r"data\.max_stars"),
+    ("data.split", [0.6, 0.6, 0.2], r"data\.split"),
+    ("data.split", [0.5, 0.5], r"data\.split"),
+    ("data.split_seed", "a", r"data\.split_seed"),
+    ("clean.CSS.snr", 3, r"clean\.CSS\.snr"),
+    ("clean.CSS.clip_about", "phase", "clip_about"),
+    ("clean.CSSS", {"snr_min": 1.0}, r"clean\.CSSS"),
+    ("model.kind", "transformer", r"model\.kind"),
+    ("model.latent_dim", 0, r"model\.latent_dim"),
+    ("model.latent_dims", 4, r"model\.latent_dims"),
+    ("model.kernel", 4, r"model\.kernel"),
+    ("model.decoder_channels", [8, 8], r"model\.decoder_channels"),
+    ("model.noise_floor", -1.0, r"model\.noise_floor"),
+    ("model.huber", 0.0, r"model\.huber"),
+    ("training.epochs", 0, r"training\.epochs"),
+    ("training.epoch", 3, r"training\.epoch"),
+    ("training.batch_size", 0, r"training\.batch_size"),
+    ("training.learning_rate", 0.0, "learning_rate"),
+    ("training.learning_rate", float("nan"), "learning_rate"),
+    ("training.beta", -0.1, "beta"),
+    ("training.kl_warmup", 1.5, r"training\.kl_warmup"),
+    ("training.balance", -0.5, r"training\.balance"),
+    ("training.average", 1.0, "average"),
+    ("training.patience", -1, r"training\.patience"),
+    ("training.clip", 0.0, r"training\.clip"),
+    ("training.device", "gpu", r"training\.device"),
+    ("augment.undersample", 0.0, r"augment\.undersample"),
+    ("augment.phaseshift", 0.1, r"augment\.phaseshift"),
+    ("latent.kind", "oracle", r"latent\.kind"),
+    ("latent.options.epoch", 3, r"latent\.options\.epoch"),
+    ("latent.options.transforms", 0, "transforms"),
+    ("latent.options.epochs", 0, "epochs"),
+    ("latent.options.drop_subclass", 2.0, "drop_subclass"),
+    ("latent.balance", 1.5, r"latent\.balance"),
+    ("population.source", "catalogue", r"population\.source"),
+    ("population.max_components", 0, r"population\.max_components"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "named"), BAD, ids=[f"{p}={v!r:.20}" for p, v, _ in BAD])
+def test_a_bad_configuration_names_the_key_before_any_training(
+    path: str,
+    value: Any,
+    named: str,
+    small_settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_training(*_: Any, **__: Any) -> Any:
+        pytest.fail("the training began")
+
+    monkeypatch.setattr(training_loop, "fit_network", no_training)
+    with pytest.raises(ConfigError, match=named):
+        train(_changed(small_settings(), path, value), output=tmp_path / "run", progress=False)
+
+
+def test_the_data_folder_may_come_from_the_environment(
+    small_settings: Settings, small_packs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = read_config(_changed(small_settings(), "data.folder", ""))
+    monkeypatch.delenv("LCGEN_DATA", raising=False)
+    with pytest.raises(ConfigError, match="LCGEN_DATA"):
+        settings.data.root()
+    monkeypatch.setenv("LCGEN_DATA", str(small_packs))
+    assert settings.data.root() == small_packs
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.toml")), ids=lambda p: p.stem)
+def test_the_configurations_that_come_along_are_valid(path: Path) -> None:
+    settings = read_config(path)
+    assert dataclasses.is_dataclass(settings)
+    assert settings.name
+
+
+def test_devices_are_checked() -> None:
+    import torch
+
+    assert training_loop.choose_device("cpu").type == "cpu"
+    if not torch.cuda.is_available():
+        assert training_loop.choose_device("auto").type == "cpu"
+        with pytest.raises(ConfigError, match="training.device"):
+            training_loop.choose_device("cuda")
