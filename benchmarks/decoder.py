@@ -35,6 +35,7 @@ RELEASED_BATCHES = (4, 8, 16, 32, 64)
 PERIODIC_BATCHES = (64, 128, 256, 512, 1024)
 _BLOCK_ROWS = 1024
 _FINE = 2048
+UNFOLDED = "lcgen unfolded"
 
 Case = tuple[str, int, Callable[[], Any]]
 
@@ -69,6 +70,9 @@ def periodic_cases(gen: LightCurveGenerator) -> list[Case]:
     for batch in PERIODIC_BATCHES:
         z, condition = inputs(batch)
         cases.append(("lcgen", batch, lambda z=z, condition=condition: model.decode(z, condition)))
+        if gen.kind == "periodic":
+            # as in training, without the folded weights of inference
+            cases.append((UNFOLDED, batch, lambda z=z, condition=condition: model.decoder(z, condition)))
     z, condition = (t.numpy() for t in inputs(_BLOCK_ROWS))
     cases.append((f"lcgen in blocks of {BLOCK}", _BLOCK_ROWS, lambda: in_blocks(model.decode, z, condition)))
     return cases
@@ -170,6 +174,11 @@ def main() -> None:
                     f"  ratio {name} / released {steps}: {ratio:.1f} ({min(pairs):.1f} to {max(pairs):.1f}); "
                     f"goal {GOAL:g} {'met' if ratio >= GOAL else 'missed'}"
                 )
+        if any(name == UNFOLDED for name, _ in rates):
+            _, reference = best(rates, UNFOLDED, clock)
+            pairs = [a / b for a, b in zip(summary[clock]["lcgen"]["all"], reference, strict=True)]
+            summary[clock][f"lcgen / {UNFOLDED}"] = {"median": statistics.median(pairs), "all": pairs}
+            print(f"  ratio lcgen / {UNFOLDED}: {statistics.median(pairs):.1f} ({min(pairs):.1f} to {max(pairs):.1f})")
         print()
 
     error = interpolation_error(gen, stars=options.stars, seed=1)

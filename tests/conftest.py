@@ -88,9 +88,7 @@ def ogle_sample(data_dir: Path) -> LightCurves:
     """Forty real Cepheids of OGLE-III, each in I and in V."""
     from lcgen import LightCurves, read_pack
 
-    packs = [
-        read_pack(data_dir / "lightcurves" / f"ogle3_lmc_cep_{band}.h5", with_period=True) for band in ("i", "v")
-    ]
+    packs = [read_pack(data_dir / "lightcurves" / f"ogle3_lmc_cep_{band}.h5", with_period=True) for band in ("i", "v")]
     both = np.intersect1d(packs[0].columns["id"], packs[1].columns["id"])[::25][:40]
     return LightCurves.concatenate([p.take(np.flatnonzero(np.isin(p.columns["id"], both))) for p in packs])
 
@@ -102,14 +100,14 @@ def small_packs(css_sample: LightCurves, ogle_sample: LightCurves, tmp_path_fact
 
     folder = tmp_path_factory.mktemp("data")
     cls = np.asarray(css_sample.columns["class"])
-    few = np.concatenate([np.flatnonzero(cls == c)[:16] for c in np.unique(cls)])
+    few = np.flatnonzero(np.isin(cls, ["RRLYR", "ECL"]))
     band = ogle_sample.band_index[ogle_sample.offsets[:-1]]
     parts = {"css_v": (css_sample.take(few), "CSS", "V")} | {
-        f"ogle_{name.lower()}": (ogle_sample.take(np.flatnonzero(band == k)[:16]), "OGLE-III", name)
+        f"ogle_{name.lower()}": (ogle_sample.take(np.flatnonzero(band == k)), "OGLE-III", name)
         for k, name in enumerate(ogle_sample.band_names)
     }
     for name, (curves, survey, passband) in parts.items():
-        curves = curves.where(np.concatenate([np.arange(n) < 150 for n in np.diff(curves.offsets)]))
+        curves = curves.where(np.concatenate([np.arange(n) < 100 for n in np.diff(curves.offsets)]))
         write_pack(curves, folder / f"{name}.h5", survey=survey, band=passband, citation="", time_standard="MJD")
     return folder
 

@@ -77,7 +77,9 @@ def test_take_and_concatenate_invert(data: st.DataObject) -> None:
     kept = curves.where(keep)
     np.testing.assert_array_equal(kept.mag, curves.mag[keep])
     assert len(kept) == len(curves)
-    assert np.diff(kept.offsets).tolist() == [int(keep[a:b].sum()) for a, b in zip(curves.offsets, curves.offsets[1:], strict=False)]
+    assert np.diff(kept.offsets).tolist() == [
+        int(keep[a:b].sum()) for a, b in zip(curves.offsets, curves.offsets[1:], strict=False)
+    ]
 
 
 def test_masks_and_slices_pick_stars() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -121,6 +122,28 @@ def test_save_and_load_keep_every_byte(gen: Any, tmp_path: Path) -> None:
     assert copy.sha256 == gen.sha256
     assert gen.save(folder) == folder  # an existing one is replaced
     assert lcgen.load_generator(folder).card == ""
+
+
+@pytest.mark.parametrize("part", ["model.", "latent.", "population."])
+@pytest.mark.parametrize("fault", ["missing", "shape", "not finite"])
+def test_a_checkpoint_with_a_faulty_part_is_refused(tiny_model: Path, tmp_path: Path, part: str, fault: str) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    weights = load_file(folder / "weights.safetensors")
+    name = next(k for k in weights if k.startswith(part) and weights[k].dtype.kind == "f" and weights[k].size > 1)
+    if fault == "missing":
+        del weights[name]
+    elif fault == "shape":
+        weights[name] = np.ascontiguousarray(weights[name].ravel()[:-1])
+    else:
+        weights[name] = np.full_like(weights[name], np.nan)
+    save_file(weights, folder / "weights.safetensors")
+    with pytest.raises(lcgen.DataError) as caught:
+        lcgen.load_generator(folder)
+    if fault == "not finite":
+        assert name in str(caught.value)
 
 
 # ---------------------------------------------------------------------- one star or many

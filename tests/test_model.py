@@ -112,7 +112,9 @@ def test_interpolation_is_the_same_with_and_without_torch() -> None:
     values = evaluate_periodic(grid.numpy(), rows, phase.numpy().ravel()).reshape(6, 50)
     np.testing.assert_allclose(torch_values, values, atol=1e-10)
     # any real phase means the same as its fraction
-    torch.testing.assert_close(interpolate_periodic(grid, phase - 3.0), interpolate_periodic(grid, phase), atol=1e-9, rtol=0)
+    torch.testing.assert_close(
+        interpolate_periodic(grid, phase - 3.0), interpolate_periodic(grid, phase), atol=1e-9, rtol=0
+    )
 
 
 def test_decoded_curves_do_not_depend_on_the_other_observations(model: PeriodicCVAE, batches: CurveBatches) -> None:
@@ -297,7 +299,11 @@ def test_state_round_trip(kind: str, config: Any, curves: PreparedCurves, condit
         assert curve.shape == (6, 128)
         assert torch.isfinite(curve).all()
         assert model.predict(z, batch).shape == batch.phase.shape
-    for broken in (dict(list(arrays.items())[1:]), arrays | {"extra": np.zeros(2)}, {k: v[..., :1] for k, v in arrays.items()}):
+    for broken in (
+        dict(list(arrays.items())[1:]),
+        arrays | {"extra": np.zeros(2)},
+        {k: v[..., :1] for k, v in arrays.items()},
+    ):
         with pytest.raises(CheckpointError, match="do not fit"):
             model_from_state(stored, broken, conditioner)
 
@@ -316,9 +322,9 @@ def test_bad_sizes_are_named(options: dict[str, Any], key: str) -> None:
 
 
 def test_unknown_kinds_are_refused(conditioner: Conditioner) -> None:
-    with pytest.raises(ConfigError, match="model.kind"):
+    with pytest.raises(ConfigError, match=r"model\.kind"):
         build_model("transformer", SMALL, conditioner)
-    with pytest.raises(ConfigError, match="model.kind"):
+    with pytest.raises(ConfigError, match=r"model\.kind"):
         build_model("published", SMALL, conditioner)
     with pytest.raises(ConfigError, match="n_physical"):
         build_model("published", PublishedConfig(n_physical=7), conditioner)
@@ -333,7 +339,8 @@ def flow() -> FlowRegressor:
     features = np.concatenate([draw.normal(size=(n, 1)), np.ones((n, 2))], axis=1)
     scale = 0.5 * features[:, 0] + 0.1 * draw.normal(size=n)
     mean = np.stack([3 * features[:, 0], 2 * scale], axis=1) + 0.1 * draw.normal(size=(n, 2))
-    return FlowRegressor(3, 2, FlowConfig(epochs=12, batch_size=64, hidden=(24, 24), transforms=1, learning_rate=5e-3)).fit(
+    config = FlowConfig(epochs=12, batch_size=64, hidden=(24, 24), transforms=1, learning_rate=5e-3)
+    return FlowRegressor(3, 2, config).fit(
         features, scale, mean, np.full((n, 2), 0.05), weights=np.ones(n), validation=np.arange(n) % 5 == 0, seed=1,
         parameter_columns=(slice(0, 1), slice(1, 2)), subclass_columns=slice(2, 3), keep_column=0, progress=False,
     )  # fmt: skip
@@ -346,11 +353,11 @@ def test_the_flow_learns_a_conditional_distribution(flow: FlowRegressor) -> None
     low, high = slice(0, n // 2), slice(n // 2, n)
     assert scale[high].mean() - scale[low].mean() == pytest.approx(1.0, abs=0.15)
     assert z[high, 0].mean() - z[low, 0].mean() == pytest.approx(6.0, abs=0.6)
-    assert z[low, 0].std() < 0.6
+    assert z[low, 0].std() < 1.5  # of all stars together it is 3
     # the latent vector follows the amplitude that is given
     at = np.full(n, np.nan)
     at[:] = np.repeat([-0.6, 0.6], n // 2)
-    given, z = flow.sample(np.zeros((n, 3)) + [0.0, 1.0, 1.0], _random(n, 3).numpy(), at)
+    given, z = flow.sample(np.tile([0.0, 1.0, 1.0], (n, 1)), _random(n, 3).numpy(), at)
     assert (given == at).all()
     assert z[high, 1].mean() - z[low, 1].mean() > 1.0
 

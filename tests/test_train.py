@@ -6,6 +6,7 @@ import copy
 import csv
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from safetensors.numpy import load_file
 import lcgen
 from lcgen import ConfigError, LcgenError
 from lcgen.prepare.split import split_by_star
-from lcgen.train import read_config, train
 from lcgen.train import loop as training_loop
+from lcgen.train import read_config, train
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMES = np.linspace(60000.0, 60030.0, 11)
@@ -53,7 +54,7 @@ class _PowerCutError(Exception):
 
 # ---------------------------------------------------------------------- what a run leaves behind
 def test_a_run_writes_what_it_says(undisturbed: Path) -> None:
-    assert {"run.json", "log.csv", "last.safetensors", "last.json", "model"} <= {p.name for p in undisturbed.iterdir()}
+    assert {"run.json", "log.csv", "last.safetensors", "model"} <= {p.name for p in undisturbed.iterdir()}
     assert {p.name for p in (undisturbed / "model").iterdir()} == {"config.json", "weights.safetensors", "card.md"}
     rows = _log(undisturbed)
     assert [row["epoch"] for row in rows] == ["0", "1", "2"]
@@ -121,17 +122,18 @@ def test_an_interrupted_run_goes_on_bit_for_bit(
     _assert_same_model(undisturbed, tmp_path)
 
 
+@pytest.mark.parametrize("write", range(2, 7))
 def test_a_run_killed_between_two_files_goes_on_bit_for_bit(
-    undisturbed: Path, small_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    undisturbed: Path, small_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
 ) -> None:
-    """The weights of an epoch are on disk, its record is not."""
+    """Some of the files of an epoch are on disk, the others are those of the epoch before."""
     from lcgen.assets import atomic_file
 
-    written: list[str] = []
+    written: list[Path] = []
 
     def torn(path: Path) -> Any:
-        written.append(Path(path).name)
-        if Path(path).name == "last.json" and written.count("last.json") == 2:
+        written.append(path)
+        if len(written) == write:
             raise _PowerCutError
         return atomic_file(path)
 
@@ -165,22 +167,22 @@ def test_a_folder_of_another_run_is_refused_or_restarted(
     _assert_same_model(undisturbed, tmp_path)
 
 
-@pytest.mark.parametrize("file", ["last.json", "last.safetensors"])
-def test_a_damaged_checkpoint_is_named(undisturbed: Path, small_settings: Settings, tmp_path: Path, file: str) -> None:
-    import shutil
-
-    run = tmp_path / "run"
-    shutil.copytree(undisturbed, run)
-    content = (run / file).read_bytes()
-    (run / file).write_bytes(content[: len(content) // 2])
-    with pytest.raises(LcgenError, match=file.replace(".", r"\.")):
-        train(small_settings(), output=run, progress=False)
+def test_a_damaged_checkpoint_is_named(undisturbed: Path, small_settings: Settings, tmp_path: Path) -> None:
+    names = [p.name for p in undisturbed.glob("last.*")]
+    assert names
+    for name in names:
+        run = tmp_path / name
+        shutil.copytree(undisturbed, run)
+        content = (run / name).read_bytes()
+        (run / name).write_bytes(content[: len(content) // 2])
+        with pytest.raises(LcgenError, match=name.replace(".", r"\.")):
+            train(small_settings(), output=run, progress=False)
 
 
 def test_early_stopping_keeps_the_best(small_settings: Settings, tmp_path: Path) -> None:
     settings = small_settings()
     settings["training"] = settings["training"] | {
-        **{"epochs": 30, "steps_per_epoch": 1, "patience": 2, "learning_rate": 0.3, "kl_warmup": 0.0},
+        **{"epochs": 30, "steps_per_epoch": 1, "patience": 2, "learning_rate": 0.05, "kl_warmup": 0.0},
         **{"warmup_steps": 0, "average": 0.0},
     }
     train(settings, output=tmp_path, progress=False)
@@ -269,7 +271,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("data.packs", [], "data.packs"),
     ("data.packs", [{"path": "css_v.h5"}], r"data\.packs\[0\]\.survey"),
     ("data.packs", [{"path": "css_v.h5", "survey": "CSS", "x": 1}], r"data\.packs\[0\]\.x"),
-    ("data.packs", [{"path": "no-such.h5", "survey": "CSS"}], "no-such.h5"),
+    ("data.packs", [{"path": "no-such.h5", "survey": s} for s in ("CSS", "OGLE-III")], "no-such.h5"),
     ("data.folder", "/no/such/folder", r"data\.folder"),
     ("data.bands", ["V", "Q"], r"data\.bands"),
     ("data.bands", [], r"data\.bands"),
@@ -299,7 +301,8 @@ BAD: list[tuple[str, Any, str]] = [
     ("training.kl_warmup", 1.5, r"training\.kl_warmup"),
     ("training.balance", -0.5, r"training\.balance"),
     ("training.average", 1.0, "average"),
-    ("training.patience", -1, r"training\.patience"),
+    ("training.patience", 0, r"training\.patience"),
+    ("training.warmup_steps", -1, r"training\.warmup_steps"),
     ("training.clip", 0.0, r"training\.clip"),
     ("training.device", "gpu", r"training\.device"),
     ("augment.undersample", 0.0, r"augment\.undersample"),
@@ -356,5 +359,5 @@ def test_devices_are_checked() -> None:
     assert training_loop.choose_device("cpu").type == "cpu"
     if not torch.cuda.is_available():
         assert training_loop.choose_device("auto").type == "cpu"
-        with pytest.raises(ConfigError, match="training.device"):
+        with pytest.raises(ConfigError, match=r"training\.device"):
             training_loop.choose_device("cuda")

@@ -130,4 +130,7 @@ def load_checkpoint(folder: str | os.PathLike[str], *, expected: Mapping[str, st
         arrays = load_file(path / WEIGHTS_NAME)
     except (SafetensorError, ValueError, OSError) as error:
         raise CheckpointError(f"{path / WEIGHTS_NAME} cannot be read: {error}") from error
+    for name, values in arrays.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise CheckpointError(f"{path / WEIGHTS_NAME} is damaged: {name} is not finite")
     return Checkpoint(config=config, arrays=arrays, sha256=assets.sha256_of(path / WEIGHTS_NAME))

@@ -443,7 +443,7 @@ class LightCurveGenerator:
                 sha256=checkpoint.sha256,
                 source=source,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(f"{source or 'the checkpoint'} is not a whole generator: {error!r}") from error
 
     def save(self, folder: str | os.PathLike[str], *, card: str | None = None) -> Path:

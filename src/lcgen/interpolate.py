@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["evaluate_periodic", "peak_to_peak_periodic", "resample_periodic"]
+__all__ = [
+    "PADDING",
+    "evaluate_padded",
+    "evaluate_periodic",
+    "pad_periodic",
+    "peak_to_peak_periodic",
+    "resample_periodic",
+]
+
+PADDING = 4
+"""Points that :func:`pad_periodic` adds to a curve: one before, three after."""
 
 
 def evaluate_periodic(
@@ -40,6 +50,58 @@ def evaluate_periodic(
     at1 = flat[base + index % n_grid].astype(np.float64)
     at2 = flat[base + (index + 1) % n_grid].astype(np.float64)
     at3 = flat[base + (index + 2) % n_grid].astype(np.float64)
+    a = 0.5 * (3.0 * (at1 - at2) + at3 - at0)
+    b = at0 - 2.5 * at1 + 2.0 * at2 - 0.5 * at3
+    c = 0.5 * (at2 - at0)
+    return ((a * t + b) * t + c) * t + at1
+
+
+def pad_periodic(grid: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Curves with the neighbours of the first and last point appended, for :func:`evaluate_padded`.
+
+    Parameters
+    ----------
+    grid : ndarray, shape (n, n_grid)
+        Curves at phases ``arange(n_grid) / n_grid``.
+
+    Returns
+    -------
+    ndarray, shape (n, n_grid + PADDING)
+        C-contiguous.
+    """
+    # the third point after is read where a phase just below 1 rounds up to the end of the grid
+    around = np.arange(-1, grid.shape[1] + PADDING - 1) % grid.shape[1]
+    return grid.astype(np.float64, copy=False).take(around, axis=1)
+
+
+def evaluate_padded(
+    padded: NDArray[np.float64], row: NDArray[np.integer], phase: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The same values as :func:`evaluate_periodic`, faster, of curves from :func:`pad_periodic`.
+
+    Parameters
+    ----------
+    padded : ndarray, shape (..., n_grid + PADDING)
+        C-contiguous.
+    row : ndarray of int, shape (n_obs,)
+        Curve of each observation, counted over all axes but the last.
+    phase : ndarray, shape (n_obs,)
+        Phases in [0, 1).
+
+    Returns
+    -------
+    ndarray, shape (n_obs,)
+    """
+    width, flat = padded.shape[-1], padded.reshape(-1)
+    t = phase * (width - PADDING)
+    index = t.astype(np.int64)
+    t -= index
+    index += np.multiply(row, width, dtype=np.int64)
+    at = []
+    for _ in range(4):
+        at.append(flat.take(index))
+        index += 1
+    at0, at1, at2, at3 = at
     a = 0.5 * (3.0 * (at1 - at2) + at3 - at0)
     b = at0 - 2.5 * at1 + 2.0 * at2 - 0.5 * at3
     c = 0.5 * (at2 - at0)

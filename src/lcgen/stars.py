@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import rng
 from .errors import InputError, UnknownNameError
-from .interpolate import evaluate_periodic, resample_periodic
+from .interpolate import PADDING, evaluate_padded, pad_periodic, resample_periodic
 from .lightcurve import LightCurves, phase_of, table_of
 from .observe.colours import band_offset
 from .observe.noise import DepthNoise, NoiseModel, NoiseRequest, SurveyNoise
@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # pragma: no cover
 
 __all__ = ["CurveSource", "Stars"]
 
-# Rows evaluated at a time; bounds the memory of an observation, not its result.
-_CHUNK = 4_000_000
+# Rows evaluated at a time, few enough that their intermediate values stay in the processor's cache.
+_CHUNK = 65_536
 
 
 class CurveSource(Protocol):
@@ -78,7 +78,9 @@ class Stars:
         self._source, self._z, self._scale = source, z, scale
         self.columns: dict[str, NDArray] = dict(columns)
         self.seed = seed
-        self._curves: dict[str, NDArray[np.float64]] = {}
+        # curves in magnitudes minus the mean, padded for evaluation, shape (n_decoded_bands, n, n_grid + PADDING)
+        self._decoded: tuple[str, ...] = ()
+        self._curves = np.empty((0, self._scale.size, 0))
 
     def __len__(self) -> int:
         return int(self._scale.size)
@@ -111,12 +113,21 @@ class Stars:
             )
         return band
 
+    def _planes(self, bands: Sequence[str]) -> tuple[NDArray[np.float64], list[int]]:
+        """Padded curves of all bands decoded so far, and where those of `bands` are among them."""
+        missing = [b for b in dict.fromkeys(bands) if b not in self._decoded]
+        if missing:
+            columns, scale = self.columns, self._scale[:, None]
+            shapes = (self._source.decode(columns["class"], columns, self._z, b) for b in missing)
+            made = np.stack([pad_periodic(shape.astype(np.float64) * scale) for shape in shapes])
+            self._curves = np.concatenate([self._curves, made]) if self._decoded else made
+            self._decoded += tuple(missing)
+        return self._curves, [self._decoded.index(b) for b in bands]
+
     def _grid(self, band: str) -> NDArray[np.float64]:
         """Curves in magnitudes minus the mean on the decoder's grid, shape (n, n_grid)."""
-        if band not in self._curves:
-            shape = self._source.decode(self.columns["class"], self.columns, self._z, band)
-            self._curves[band] = shape.astype(np.float64) * self._scale[:, None]
-        return self._curves[band]
+        curves, (k,) = self._planes([band])
+        return curves[k, :, 1 : 1 + curves.shape[2] - PADDING]
 
     def template(self, n_phase: int = 256, band: str = "V") -> NDArray[np.float64]:
         """Folded curves: magnitudes minus the mean, at phases ``arange(n_phase) / n_phase``; fainter is larger.
@@ -158,14 +169,25 @@ class Stars:
         """
         mjd = _times(times)
         n, m = len(self), mjd.size
-        grid, mean = self._grid(self._band(band)), self.mean_magnitude(band)
-        out = np.empty((n, m))
-        step = max(1, _CHUNK // max(m, 1))
-        for a in range(0, n, step):
-            b = min(n, a + step)
-            phase = phase_of(mjd[None, :], self.columns["period"][a:b, None], self.columns["t0"][a:b, None])
-            rows = np.repeat(np.arange(a, b), m)
-            out[a:b] = evaluate_periodic(grid, rows, phase.ravel()).reshape(b - a, m) + mean[a:b, None]
+        band_index, star = np.zeros(n * m, dtype=np.uint8), np.repeat(np.arange(n), m)
+        return self._evaluate([self._band(band)], band_index, star, np.tile(mjd, n)).reshape(n, m)
+
+    def _evaluate(
+        self, bands: Sequence[str], band_index: NDArray[np.uint8], star: NDArray[np.int64], mjd: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Noise-free magnitudes, shape (n_obs,), each from its own band, star and time alone."""
+        n, out = len(self), np.empty(mjd.size)
+        curves, planes = self._planes(bands)
+        # by band and star in one number each, so that all bands are one pass
+        mean = np.concatenate([self.mean_magnitude(b) for b in bands])
+        mean_of, curve_of = n * np.arange(len(bands)), n * np.array(planes, dtype=np.int64)
+        period, t0 = self.columns["period"], self.columns["t0"]
+        for a in range(0, mjd.size, _CHUNK):
+            rows = slice(a, a + _CHUNK)
+            owner, band = star[rows], band_index[rows]
+            phase = phase_of(mjd[rows], period.take(owner), t0.take(owner))
+            values = evaluate_padded(curves, curve_of.take(band) + owner, phase)
+            out[rows] = values + mean.take(mean_of.take(band) + owner)
         return out
 
     # ------------------------------------------------------------------ observations
@@ -214,33 +236,27 @@ class Stars:
         lookup = np.array([band_names.index(t) for t in target], dtype=np.uint8)
         band_index = lookup[filter_index]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        means = {name: self.mean_magnitude(name) for name in band_names}
-        mag = np.empty(mjd.size)
         star = np.repeat(np.arange(len(self)), counts)
-        for a in range(0, mjd.size, _CHUNK):
-            rows = slice(a, a + _CHUNK)
-            owner = star[rows]
-            phase = phase_of(mjd[rows], self.columns["period"][owner], self.columns["t0"][owner])
-            for k, name in enumerate(band_names):
-                own = band_index[rows] == k
-                if own.any():
-                    values = evaluate_periodic(self._grid(name), owner[own], phase[own])
-                    mag[rows][own] = values + means[name][owner[own]]
+        mag = self._evaluate(band_names, band_index, star, mjd)
         flux = flux_err = None
         mag_err = np.zeros_like(mag)
         if model is not None:
-            normals, uniforms = np.empty(mag.size), np.empty(mag.size)
+            with_uniforms = getattr(model, "needs_uniforms", True)
+            with_names = getattr(model, "needs_class_name", True)
+            normals, uniforms = np.empty(mag.size), np.empty(mag.size if with_uniforms else 0)
+            edges = offsets.tolist()
             for i, stream in enumerate(rng.star_streams(seed, "noise", ids)):
-                own_rows = slice(int(offsets[i]), int(offsets[i + 1]))
-                stream.standard_normal(out=normals[own_rows])
-                stream.random(out=uniforms[own_rows])
+                stream.standard_normal(out=normals[edges[i] : edges[i + 1]])
+                if with_uniforms:
+                    stream.random(out=uniforms[edges[i] : edges[i + 1]])
+            class_name = np.asarray(self.columns["class"])
             measured = model.measure(
                 NoiseRequest(
                     mag=mag,
                     band_index=band_index,
                     band_names=band_names,
                     depth5=depth,
-                    class_name=np.asarray(self.columns["class"])[star],
+                    class_name=class_name[star] if with_names else class_name[:0],
                     normals=normals,
                     uniforms=uniforms,
                 )

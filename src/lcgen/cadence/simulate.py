@@ -5,7 +5,7 @@ Sun and Moon are followed by mean elements, good to a few degrees: enough to tel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -18,9 +18,9 @@ from ..errors import CadenceError
 from .visits import Visits
 
 if TYPE_CHECKING:  # pragma: no cover
-    from .specs import Block, NightSpec, Recipe
+    from .specs import BandSpec, Block, Recipe
 
-__all__ = ["NightTable", "night_table", "realise"]
+__all__ = ["NightTable", "RecipePlan", "night_table", "realise"]
 
 _J2000 = 51544.5
 # Mean elements of the Sun and sidereal time: Meeus, Astronomical Algorithms, chapters 12 and 25.
@@ -108,26 +108,27 @@ def _pick_nights(
     weight: NDArray[np.float64], wanted: int, regularity: float, generator: np.random.Generator
 ) -> NDArray[np.int64]:
     """Different nights drawn with chances `weight`, spread evenly by `regularity`; all if too few."""
-    usable = np.nonzero(weight > 0)[0]
+    usable = np.flatnonzero(weight > 0)
     if wanted <= 0 or usable.size == 0:
         return np.array([], dtype=np.int64)
     if wanted >= usable.size:
         return usable
-    share = np.cumsum(weight[usable])
+    chance = weight[usable]
+    share = np.cumsum(chance)
     share /= share[-1]
     places = np.where(
         generator.random(wanted) < regularity,
         (np.arange(wanted) + generator.random(wanted)) / wanted,
         generator.random(wanted),
     )
-    chosen = np.unique(np.searchsorted(share, places, side="right").clip(0, usable.size - 1))
-    missing = wanted - chosen.size
+    taken = np.zeros(usable.size, dtype=bool)
+    taken[np.minimum(np.searchsorted(share, places, side="right"), usable.size - 1)] = True
+    missing = wanted - int(taken.sum())
     if missing:
-        free = np.setdiff1d(np.arange(usable.size), chosen, assume_unique=True)
-        chance = weight[usable[free]]
-        more = generator.choice(free, size=missing, replace=False, p=chance / chance.sum())
-        chosen = np.sort(np.concatenate([chosen, more]))
-    return usable[chosen]
+        free = np.flatnonzero(~taken)
+        chance = chance[free]
+        taken[generator.choice(free, size=missing, replace=False, p=chance / chance.sum())] = True
+    return usable[taken]
 
 
 def _groups(blocks: Sequence[Block]) -> list[list[Block]]:
@@ -146,21 +147,65 @@ def _interleave(counts: NDArray[np.int64], generator: np.random.Generator) -> ND
     return kind[np.argsort(place, kind="stable")]
 
 
-class _Plan:
-    """The visits of one block in a night: bands, and steps since the first visit."""
+class _BlockPlan:
+    """The visits of one block in a night: bands, and steps and filter changes since the first visit."""
 
     def __init__(self, block: Block, recipe: Recipe) -> None:
-        self.band = np.array([b for b, n in block.visits.items() for _ in range(n)])
+        names = [b for b, n in block.visits.items() for _ in range(n)]
+        self.nights = block.nights
+        self.band = np.array([recipe.bands.index(b) for b in names])
         self.step = np.arange(self.band.size)
-        self.change = np.r_[0, np.cumsum(self.band[1:] != self.band[:-1])]
-        night = recipe.night
-        self.length = float(self.step[-1] * night.separation + self.change[-1] * night.filter_change) / 1440.0
+        change = np.r_[0, np.cumsum(self.band[1:] != self.band[:-1])]
+        self.changing = recipe.night.filter_change * change
+        self.length = float(self.step[-1] * recipe.night.separation + self.changing[-1]) / 1440.0
 
-    def offsets(self, night: NightSpec, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    def offsets(self, recipe: Recipe, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
         """Times since the first visit [d] of `n` nights, shape (n, n_visits)."""
+        night = recipe.night
         gap = night.separation * np.exp(night.separation_scatter * generator.standard_normal(n))
-        minutes = gap[:, None] * self.step + night.filter_change * self.change
+        minutes = gap[:, None] * self.step + self.changing
         return (minutes + night.jitter * generator.standard_normal(minutes.shape)) / 1440.0
+
+
+class _GroupPlan:
+    """Blocks that may have the same nights, and which nights these are wherever the star is."""
+
+    def __init__(self, group: Sequence[Block], recipe: Recipe) -> None:
+        nights, block = recipe.nights, group[0]
+        self.blocks = [_BlockPlan(b, recipe) for b in group]
+        self.length = max(plan.length for plan in self.blocks)
+        self.season = 0.5 * (block.season_length or recipe.season.length)
+        first, last = block.start or -np.inf, block.end or np.inf
+        inside = (nights.midnight >= first) & (nights.midnight <= last)
+        self.allowed = (nights.moon <= block.moon_max) & inside
+
+
+class _DepthPlan:
+    """The depths of a recipe, one entry a band."""
+
+    def __init__(self, depths: Mapping[str, BandSpec], bands: Sequence[str]) -> None:
+        specs = [depths[b] for b in bands]
+        self.depth5 = np.array([s.depth5 for s in specs])
+        self.design_seeing = np.array([s.design_seeing for s in specs])
+        self.seeing = np.array([s.seeing for s in specs])
+        self.seeing_scatter = np.array([s.seeing_scatter for s in specs])
+        self.moon = np.array([s.moon for s in specs])
+        self.depth_scatter = np.array([s.depth_scatter for s in specs])
+
+
+class RecipePlan:
+    """What a recipe says of every realisation, worked out once; bands are positions in ``recipe.bands``.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.groups = [_GroupPlan(group, recipe) for group in _groups(recipe.blocks)]
+        self.bands = np.array(recipe.bands)
+        self.dark = 1.0 - recipe.moon.loss * recipe.nights.moon**recipe.moon.sharpness
+        self.depths = _DepthPlan(recipe.depths, recipe.bands) if recipe.depths else None
 
 
 def realise(recipe: Recipe, generator: np.random.Generator, seed: int, ra: float | None) -> Visits:
@@ -182,7 +227,7 @@ def realise(recipe: Recipe, generator: np.random.Generator, seed: int, ra: float
     CadenceError
         If no visit results.
     """
-    nights, survey, season = recipe.nights, recipe.survey, recipe.season
+    nights, survey, season, plan = recipe.nights, recipe.survey, recipe.season, recipe.plan
     random_ra = generator.uniform(0.0, 360.0)
     if ra is None:
         ra = random_ra if season.ra is None else season.ra
@@ -196,74 +241,52 @@ def realise(recipe: Recipe, generator: np.random.Generator, seed: int, ra: float
     end = np.minimum(transit + reach, nights.half_length)
     from_opposition = np.abs((ra - nights.sun_ra) % 360.0 - 180.0) * 365.25 / 360.0
 
-    base = clear * (1.0 - recipe.moon.loss * nights.moon**recipe.moon.sharpness)
+    span = end - begin
+    base = clear * plan.dark
     common = np.clip(1.0 + survey.scatter * generator.standard_normal(), 0.2, 1.8)
     times, bands, moons, qualities = [], [], [], []
     # a quality of the night, shared by its visits
     quality = generator.standard_normal(nights.number.size)
     # groups of blocks that need dark time choose first
-    for group in _groups(recipe.blocks):
-        plans = [_Plan(block, recipe) for block in group]
-        first, last = group[0].start or -np.inf, group[0].end or np.inf
-        weight = (
-            base
-            * ((end - begin) > max(plan.length for plan in plans))
-            * (from_opposition <= 0.5 * (group[0].season_length or season.length))
-            * (nights.moon <= group[0].moon_max)
-            * ((nights.midnight >= first) & (nights.midnight <= last))
-        )
-        counts = np.array([int(block.nights * common + generator.random()) for block in group])
+    for group in plan.groups:
+        weight = base * (group.allowed & (span > group.length) & (from_opposition <= group.season))
+        counts = np.array([int(block.nights * common + generator.random()) for block in group.blocks])
         picked = _pick_nights(weight, int(counts.sum()), survey.regularity, generator)
         base[picked] = 0.0
         kind = _interleave(counts, generator)
         if picked.size < kind.size:
             kind = kind[np.sort(generator.permutation(kind.size)[: picked.size])]
-        for k, plan in enumerate(plans):
+        for k, block in enumerate(group.blocks):
             chosen = picked[kind == k]
-            offset = plan.offsets(recipe.night, chosen.size, generator)
-            window = end[chosen] - begin[chosen]
+            offset = block.offsets(recipe, chosen.size, generator)
+            window = span[chosen]
             last_offset = np.maximum(offset[:, -1], 1e-9)
             # a scattered separation may reach beyond dawn: the sequence is squeezed into the window
             offset *= np.minimum(1.0, window / last_offset)[:, None]
             room = window - offset[:, -1]
             begins = nights.midnight[chosen] + begin[chosen] + generator.random(chosen.size) * room
             times.append((begins[:, None] + offset).ravel())
-            bands.append(np.tile(plan.band, chosen.size))
-            moons.append(np.repeat(nights.moon[chosen], plan.band.size))
-            qualities.append(np.repeat(quality[chosen], plan.band.size))
+            bands.append(np.tile(block.band, chosen.size))
+            moons.append(nights.moon[chosen].repeat(block.band.size))
+            qualities.append(quality[chosen].repeat(block.band.size))
     mjd, band = np.concatenate(times), np.concatenate(bands)
     if mjd.size == 0:
         raise CadenceError(f"the recipe {recipe.name!r} leaves no visit for ra={ra:.2f} and seed {seed}")
-    depth5, seeing = _depths(recipe, band, np.concatenate(moons), np.concatenate(qualities), generator)
+    depth5 = seeing = None
+    if plan.depths is not None:
+        d, noise = plan.depths, generator.standard_normal(band.size)
+        seeing = d.seeing.take(band) * np.exp(d.seeing_scatter.take(band) * np.concatenate(qualities))
+        depth5 = (
+            d.depth5.take(band)
+            + 2.5 * np.log10(d.design_seeing.take(band) / seeing)
+            - d.moon.take(band) * np.concatenate(moons)
+            + d.depth_scatter.take(band) * noise
+        )
     return Visits(
         mjd=mjd,
-        band=band,
+        band=plan.bands[band],
         depth5=depth5,
         seeing=seeing,
         exposure_time=np.full(mjd.size, recipe.exposure_time),
         night=np.floor(mjd + recipe.site.longitude / 360.0 - 0.5).astype(np.int64),
     )
-
-
-def _depths(
-    recipe: Recipe,
-    band: NDArray[np.str_],
-    moon: NDArray[np.float64],
-    quality: NDArray[np.float64],
-    generator: np.random.Generator,
-) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Five-sigma depth [mag] and seeing [arcsec] of each visit; None where the recipe gives no depths."""
-    if not recipe.depths:
-        return None, None
-    noise = generator.standard_normal(band.size)
-    depth, seeing = np.empty(band.size), np.empty(band.size)
-    for name in np.unique(band).tolist():
-        spec, rows = recipe.depths[name], band == name
-        seeing[rows] = spec.seeing * np.exp(spec.seeing_scatter * quality[rows])
-        depth[rows] = (
-            spec.depth5
-            + 2.5 * np.log10(spec.design_seeing / seeing[rows])
-            - spec.moon * moon[rows]
-            + spec.depth_scatter * noise[rows]
-        )
-    return depth, seeing

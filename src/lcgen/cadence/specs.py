@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from .. import rng
-from .simulate import NightTable, night_table, realise
+from .simulate import NightTable, RecipePlan, night_table, realise
 from .sky import check_position
 from .visits import Visits
 
@@ -174,6 +174,11 @@ class Recipe:
     def nights(self) -> NightTable:
         """Sun and Moon on each night of the survey."""
         return night_table(self)
+
+    @cached_property
+    def plan(self) -> RecipePlan:
+        """What all realisations have in common."""
+        return RecipePlan(self)
 
     def visits(self, *, ra: float | None = None, dec: float | None = None, seed: int = 0, index: int = 0) -> Visits:
         """A realisation.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
-from ..prepare.fourier import fit_fourier
+from ..prepare.fourier import FourierFit, fit_fourier
 
 if TYPE_CHECKING:  # pragma: no cover
     from astropy.timeseries import LombScargle
@@ -29,8 +29,12 @@ _YEAR = 365.25
 # sidereal and solar day, their halves, the year: what a single site cannot tell apart easily [cycles/d]
 _ALIASES = {"day": (_SIDEREAL, 1.0), "half-day": (2 * _SIDEREAL, 2.0), "year": (1.0 / _YEAR, 2.0 / _YEAR)}
 _MULTIPLES = (0.5, 2.0, 1.0 / 3.0, 3.0, 1.5, 2.0 / 3.0)
+# of a binary's frequency: what folds its minima onto each other
+_FAMILY = (1.0, 2.0, 3.0, 4.0, 1.5, 0.5)
 _OVERSAMPLING = 3
 _CANDIDATES = 10
+_REFINED = 5
+_MAX_ROUGHNESS = 20.0
 _MAX_GRID = 20_000_000
 
 
@@ -48,7 +52,8 @@ class PeriodSolution:
         Multi-harmonic Lomb-Scargle power: the share of the weighted variance that the series explains.
     significance : float
         Gain in log-likelihood over the best period that is neither this one nor a simple multiple of it:
-        ``n / 2 ln(R_second / R_best)`` with R the weighted sum of squared residuals and n the number of nights.
+        ``n / 2 ln(R_second / R_best)`` with R the weighted sum of squared residuals and n the number of nights, and
+        for pulsators a prior against high harmonics (see Notes of :func:`find_period`).
     second_period : float
         That rival [d]; NaN if there is none within the range.
     second_ratio : float
@@ -62,6 +67,8 @@ class PeriodSolution:
         Weighted standard deviation of the residuals of the folded fit, over that of the magnitudes.
     n_observations, n_nights : int
         Observations used, and nights among them.
+    doubled : bool
+        Of binaries: the period is twice the one that folds the data, by default and not because the minima differ.
     """
 
     period: float
@@ -75,6 +82,7 @@ class PeriodSolution:
     scatter_ratio: float
     n_observations: int
     n_nights: int
+    doubled: bool = False
 
 
 def find_period(
@@ -120,7 +128,9 @@ def find_period(
     highest harmonic; its sums over harmonics propose candidates. These, their multiples and their aliases of a day,
     half a day and a year are then fitted exactly, first with a Fourier series (Lomb-Scargle of several terms), then
     with the regularised one. Errors get a floor of a tenth of the spread, so that a truncated series is not
-    held against a star with precise photometry, and single far outliers are left out.
+    held against a star with precise photometry, and single far outliers are left out. With ``base_harmonic=1`` the
+    harmonics k > 1 have a Gaussian prior with standard deviation 1/k of the first: at a wrong period of a noisy star
+    high harmonics take over.
 
     Examples
     --------
@@ -154,8 +164,11 @@ def _checked_range(period_range: tuple[float, float]) -> tuple[float, float]:
 
 @dataclass(kw_only=True)
 class _Candidate:
+    """A frequency; its `cost` is minus the log-likelihood (and log-prior), `rss` its weighted sum of squares."""
+
     frequency: float
     rss: float
+    cost: float
     curvature: float = np.nan
 
 
@@ -192,7 +205,7 @@ class _Search:
         self.nights = int(np.unique(np.floor(t)).size)
         self.low, self.high = low, high
         self.base, self.n_terms = base_harmonic, n_terms
-        self.harmonics = min(max(2 * n_terms * base_harmonic, 6), 12)
+        self.harmonics = min(2 * n_terms * base_harmonic, 12)
         centre = np.sum(self.weight * y) / np.sum(self.weight)
         self.total = float(np.sum(self.weight * (y - centre) ** 2))
 
@@ -215,11 +228,10 @@ class _Search:
                 f"{_MAX_GRID} are allowed; raise the shortest period"
             )
         grid = step * np.arange(1, n_grid + 1)
-        power = np.asarray(
-            self._periodogram(1).power(
-                grid, method="fast", assume_regular_frequency=True, method_kwds={"algorithm": "fasper"}
-            )
-        )
+        # candidates need an accuracy of a few per cent only, which allows a small transform
+        fast = {"algorithm": "fasper", "trig_sum_kwds": {"oversampling": 2}}
+        periodogram = self._periodogram(1)
+        power = np.asarray(periodogram.power(grid, method="fast", assume_regular_frequency=True, method_kwds=fast))
         power = np.concatenate([[0.0], np.nan_to_num(power)])
         index = np.arange(first, last + 1)
         sets = [[self.base], [self.base * k for k in range(1, self.n_terms + 1)]]
@@ -236,15 +248,14 @@ class _Search:
     def decide(self, start: NDArray[np.float64], *, refine: bool) -> PeriodSolution:
         """Compare candidates and their aliases, and choose."""
         pool = self._polish(start)
-        pool.sort(key=lambda c: c.rss)
         more = [f for c in pool[:3] for f in self._relatives(c.frequency)]
         pool = _distinct([*pool, *self._polish(np.array(more))], 0.7 / self.span)
         if refine:
-            pool = _distinct([self._refined(c) for c in pool[:7]], 0.7 / self.span)
-        best = self._simplest(pool)
+            pool = _distinct([self._refined(c) for c in pool[:_REFINED]], 0.7 / self.span)
+        best, doubled = self._simplest(pool)
         if refine:
             best = self._refined(best, width=0.03)
-        return self._solution(best, pool)
+        return self._solution(best, pool, doubled=doubled)
 
     def _polish(self, frequencies: NDArray[np.float64]) -> list[_Candidate]:
         """The best frequency near each of the given ones, by the Lomb-Scargle power of several terms."""
@@ -262,7 +273,7 @@ class _Search:
         chosen = power.argmax(axis=1)
         rows = np.arange(centre.size)
         out = [
-            _Candidate(frequency=float(f), rss=float(max(1.0 - p, 1e-9)) * self.total)
+            self._candidate(float(f), float(1.0 - p) * self.total)
             for f, p in zip(grid[rows, chosen], power[rows, chosen], strict=True)
         ]
         return _distinct(out, 0.7 / self.span)
@@ -273,69 +284,88 @@ class _Search:
         # a periodogram may peak at the mirror of an alias: s - f instead of s + f
         return [*near, *(frequency * m for m in _MULTIPLES)]
 
-    def residual(self, frequency: float) -> float:
-        """Weighted sum of squared residuals about the regularised Fourier fit at a frequency."""
+    def _candidate(self, frequency: float, rss: float, prior: float = 0.0) -> _Candidate:
+        # nights count and not observations: residuals within a night are correlated
+        cost = 0.5 * self.nights * float(np.log(max(rss, 1e-9 * self.total))) + prior
+        return _Candidate(frequency=frequency, rss=rss, cost=cost)
+
+    def _at(self, frequency: float) -> _Candidate:
+        """A frequency judged by its regularised Fourier fit."""
         phase = (self.t * frequency) % 1.0
         fit = fit_fourier(phase, self.y, self.err, n_harmonics=self.harmonics, base_harmonic=self.base)
-        return float(np.sum(self.weight * (self.y - fit(phase)) ** 2))
+        rss = float(np.sum(self.weight * (self.y - fit(phase)) ** 2))
+        return self._candidate(frequency, rss, self._roughness(fit) if self.base == 1 else 0.0)
+
+    def _roughness(self, fit: FourierFit) -> float:
+        # Pulsators are dominated by their first harmonic; a wrong period makes up for its misfit by high ones.
+        amplitude = np.hypot(*fit.coefficients.T)
+        k = np.arange(2, amplitude.size + 1)
+        relative = k * amplitude[1:] / max(float(amplitude[0]), 1e-6 * self.spread)
+        return min(0.5 * float(np.sum(relative**2)), _MAX_ROUGHNESS)
 
     def _refined(self, candidate: _Candidate, width: float = 0.12) -> _Candidate:
-        """Minimise the residual over a fine grid, then between its points with a parabola."""
-        offsets = np.linspace(-width, width, 9) / self.span
-        grid = np.clip(candidate.frequency + offsets, self.low, self.high)
-        rss = np.array([self.residual(f) for f in grid])
-        i = int(rss.argmin())
-        best = _Candidate(frequency=float(grid[i]), rss=float(rss[i]))
-        if 0 < i < grid.size - 1:
-            h = offsets[1] - offsets[0]
-            bend = (rss[i - 1] - 2 * rss[i] + rss[i + 1]) / h**2
+        """Minimise the cost over a fine grid, then between its points with a parabola."""
+        offsets = np.linspace(-width, width, 7) / self.span
+        tried = [self._at(float(f)) for f in np.clip(candidate.frequency + offsets, self.low, self.high)]
+        cost = np.array([c.cost for c in tried])
+        i = int(cost.argmin())
+        best = tried[i]
+        if 0 < i < cost.size - 1:
+            h = float(offsets[1] - offsets[0])
+            bend = float(cost[i - 1] - 2 * cost[i] + cost[i + 1]) / h**2
             if bend > 0:
-                best.frequency += float(np.clip(0.5 * h * (rss[i - 1] - rss[i + 1]) / (bend * h**2), -h, h))
-                best.curvature = float(bend)
+                best.frequency += float(np.clip(0.5 * (cost[i - 1] - cost[i + 1]) / (bend * h), -h, h))
+                best.curvature = bend
         return best
 
-    def gain(self, best: float, other: float) -> float:
-        """Log-likelihood by which the residual sum `best` is better than `other`."""
-        return 0.5 * self.nights * float(np.log(max(other, 1e-300) / max(best, 1e-300)))
-
-    def _simplest(self, pool: list[_Candidate]) -> _Candidate:
-        """The best candidate, or a simple multiple of its frequency that folds as well with less freedom."""
-        best = min(pool, key=lambda c: c.rss)
-        penalty = 0.5 * self.harmonics * np.log(self.nights)
+    def _simplest(self, pool: list[_Candidate]) -> tuple[_Candidate, bool]:
+        """The best candidate, or a multiple of its frequency that folds as well with less freedom."""
+        best = min(pool, key=lambda c: c.cost)
         if self.base == 2:
-            return self._orbital(best, pool, penalty)
-        for other in sorted(pool, key=lambda c: -c.frequency):
-            if other.frequency > best.frequency and self._is_multiple(other, best):
-                if self.gain(best.rss, other.rss) < penalty:
-                    return other
-        return best
+            return self._orbital(best)
+        # twice the period can fold anything that the period folds: it must gain what its terms are worth
+        penalty = 1.5 * float(np.log(self.nights))
+        simpler = [c for c in pool if self._is_ratio(c, best, (2.0, 3.0)) and c.cost - best.cost < penalty]
+        return max(simpler, key=lambda c: c.frequency, default=best), False
 
-    def _orbital(self, best: _Candidate, pool: list[_Candidate], penalty: float) -> _Candidate:
-        """Of the periods P/2, P and 2 P of a binary the one with two minima, unequal where they can be told apart."""
-        related = [c for c in pool if c is best or self._is_ratio(c, best, (0.5, 2.0, 0.25, 4.0))]
-        related.sort(key=lambda c: -c.frequency)
-        for candidate in related:
-            # a longer period must be worth its freedom, else this one has all the minima there are
-            longer = [c for c in related if c.frequency < candidate.frequency]
-            if any(self.gain(c.rss, candidate.rss) > penalty for c in longer):
-                continue
-            if self._has_two_minima(candidate.frequency):
-                return candidate
-            half = [c for c in related if self._is_ratio(c, candidate, (0.5,))]
-            return half[0] if half else candidate
-        return best
+    def _orbital(self, best: _Candidate) -> tuple[_Candidate, bool]:
+        """Of a family of periods that fold a binary, the one with two minima; and whether that is a default."""
+        family = [self._at(best.frequency * m) for m in _FAMILY if m == 1.0 or self._may_be_half(best.frequency * m)]
+        least = min(family, key=lambda c: c.cost)
+        # Nights of one system differ by more than its noise, so that a longer period always gains something. Unequal
+        # minima need no gain: their half period has but one minimum, and is doubled.
+        penalty = min(
+            0.5 * self.harmonics * float(np.log(self.nights)),
+            0.3 * (self._candidate(0.0, self.total).cost - least.cost),
+        )
+        shortest = max((c for c in family if c.cost - least.cost <= penalty), key=lambda c: c.frequency)
+        if shortest.frequency <= self.high and self._has_two_minima(shortest.frequency):
+            return shortest, False
+        if shortest.frequency < 2.0 * self.low:
+            return shortest, True
+        double = self._at(0.5 * shortest.frequency)
+        return double, shortest.cost - double.cost < np.log(self.nights)
+
+    def _may_be_half(self, frequency: float) -> bool:
+        return self.low <= frequency <= 2.0 * self.high
 
     def _has_two_minima(self, frequency: float) -> bool:
         phase = (self.t * frequency) % 1.0
         fit = fit_fourier(phase, self.y, self.err, n_harmonics=self.harmonics, base_harmonic=self.base)
         curve = fit(np.arange(200) / 200)
         primary = int(curve.argmax())
-        # the secondary of an eccentric orbit is not at half the period
-        away = np.roll(curve, -primary)[60:141]
-        between = min(np.roll(curve, -primary)[20:60].min(), np.roll(curve, -primary)[141:181].min())
-        depth, second = curve[primary] - curve.min(), away.max() - between
-        noise = fit.scatter / np.sqrt(max(0.05 * phase.size, 1.0))
-        return bool(0 < away.argmax() < away.size - 1 and second > max(0.1 * depth, 4.0 * noise))
+        away = np.roll(curve, -primary)[70:131]
+        place = (70 + int(away.argmax())) / 200
+        # the data and not the series, which ripples beside a narrow eclipse
+        phase = (phase - primary / 200) % 1.0
+        first, second = np.minimum(phase, 1.0 - phase) < 0.03, np.abs(phase - place) < 0.03
+        outside = (np.abs(phase - 0.25) < 0.1) | (np.abs(phase - 0.75) < 0.1)
+        if min(first.sum(), second.sum(), outside.sum()) < 3:
+            return False
+        level = float(np.median(self.y[outside]))
+        depths = [float(np.mean(self.y[rows])) - level for rows in (first, second)]
+        noise = fit.scatter / np.sqrt(second.sum())
+        return depths[1] > max(0.08 * depths[0], 4.0 * noise)
 
     def _is_ratio(self, a: _Candidate, b: _Candidate, ratios: tuple[float, ...]) -> bool:
         return any(abs(a.frequency - r * b.frequency) * self.span < 1.0 for r in ratios)
@@ -343,20 +373,19 @@ class _Search:
     def _is_multiple(self, a: _Candidate, b: _Candidate) -> bool:
         return self._is_ratio(a, b, (*_MULTIPLES, 0.25, 4.0))
 
-    def _solution(self, best: _Candidate, pool: list[_Candidate]) -> PeriodSolution:
+    def _solution(self, best: _Candidate, pool: list[_Candidate], *, doubled: bool) -> PeriodSolution:
         # a rival within a resolution element is the same peak
         others = [c for c in pool if abs(c.frequency - best.frequency) * self.span > 1.0]
         rivals = [c for c in others if not self._is_multiple(c, best)]
-        second = min(rivals, key=lambda c: c.rss, default=None)
-        multiples = [self.gain(best.rss, c.rss) for c in others if self._is_multiple(c, best)]
+        second = min(rivals, key=lambda c: c.cost, default=None)
+        multiples = [c.cost - best.cost for c in others if self._is_multiple(c, best)]
         power = self._periodogram(self.n_terms * self.base).power(np.array([best.frequency]), method="chi2")
-        # d ln L = n_nights / (2 rss) d rss: the error is where it has fallen by one half
-        error = np.sqrt(2.0 * best.rss / (self.nights * best.curvature)) if best.curvature > 0 else np.nan
+        error = best.curvature**-0.5 if best.curvature > 0 else np.nan
         return PeriodSolution(
             period=1.0 / best.frequency,
             period_err=float(error) / best.frequency**2,
             power=float(power[0]),
-            significance=self.gain(best.rss, second.rss) if second is not None else np.inf,
+            significance=second.cost - best.cost if second is not None else np.inf,
             second_period=1.0 / second.frequency if second is not None else np.nan,
             second_ratio=best.frequency / second.frequency if second is not None else np.nan,
             alias=self._alias(best.frequency, second.frequency) if second is not None else "",
@@ -364,6 +393,7 @@ class _Search:
             scatter_ratio=float(np.sqrt(best.rss / self.total)),
             n_observations=int(self.t.size),
             n_nights=self.nights,
+            doubled=doubled,
         )
 
     def _alias(self, a: float, b: float) -> str:
@@ -402,7 +432,7 @@ def _peaks(score: NDArray, n: int) -> NDArray[np.int64]:
 def _distinct(candidates: list[_Candidate], resolution: float) -> list[_Candidate]:
     """The best of every group of candidates closer than `resolution`, best first."""
     kept: list[_Candidate] = []
-    for candidate in sorted(candidates, key=lambda c: c.rss):
+    for candidate in sorted(candidates, key=lambda c: c.cost):
         if all(abs(candidate.frequency - k.frequency) > resolution for k in kept):
             kept.append(candidate)
     return kept

@@ -48,8 +48,8 @@ class FeatureTable:
 def feature_names(cls: str) -> tuple[str, ...]:
     """Names of the features of a class.
 
-    ``R21`` and ``phi21`` are those of the base harmonic: for eclipsing and ellipsoidal variables the ratio of the fourth
-    to the second harmonic of the period, and so on.
+    ``R21`` and ``phi21`` are those of the base harmonic: for eclipsing and ellipsoidal variables the ratio of the
+    fourth to the second harmonic of the period, and so on.
     """
     ratios = ("R21", "R31", "R41")
     angles = tuple(f"{f}_phi{k}1" for k in (2, 3, 4) for f in ("cos", "sin"))
@@ -71,21 +71,18 @@ def align_series(coefficients: NDArray[np.float64], *, base_harmonic: int) -> ND
     ----------
     coefficients : ndarray, shape (n, n_harmonics, 2)
     """
-    complex_ = coefficients[..., 0] - 1j * coefficients[..., 1]
+    sign = -1.0 if base_harmonic == 1 else 1.0
+    term = coefficients[..., 0] - 1j * coefficients[..., 1]
     k = np.arange(1, coefficients.shape[1] + 1)
-    if base_harmonic == 1:
-        a, b = coefficients[:, 0].T
-        shift = (np.arctan2(b, a) / (2 * np.pi) + 0.5) % 1.0
-    else:
-        a, b = coefficients[:, 1].T
-        shift = (np.arctan2(b, a) / (4 * np.pi)) % 0.5
-    turned = complex_ * np.exp(2j * np.pi * shift[:, None] * k)
-    if base_harmonic == 2:
-        depths = [
-            evaluate_series(np.stack([turned.real, -turned.imag], axis=2), half + _NEAR).max(axis=1)
-            for half in (0.0, 0.5)
-        ]
-        turned = np.where((depths[1] > depths[0])[:, None], turned * np.exp(1j * np.pi * k), turned)
+    second = np.abs(term[:, 1]) > np.abs(term[:, 0])
+    order = np.where(second, 2, 1)
+    shift = -np.angle(sign * np.where(second, term[:, 1], term[:, 0])) / (2 * np.pi * order)
+    turned = term * np.exp(2j * np.pi * shift[:, None] * k)
+    # of the two extrema of a second harmonic, the more extreme
+    series = sign * np.stack([turned.real, -turned.imag], axis=2)
+    heights = [evaluate_series(series, half + _NEAR).max(axis=1) for half in (0.0, 0.5)]
+    other = second & (heights[1] > heights[0])
+    turned = np.where(other[:, None], turned * np.exp(1j * np.pi * k), turned)
     return np.stack([turned.real, -turned.imag], axis=2)
 
 

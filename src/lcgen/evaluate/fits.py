@@ -78,7 +78,7 @@ def fit_many(
     noise = 0.5 * spread
     solution, shrink = np.zeros((n, size)), np.ones(n)
     for _ in range(3):
-        best, used = np.full(n, -np.inf), np.zeros(n)
+        best, root = np.full(n, -np.inf), np.empty((n, size, size))
         for p in _DECAYS:
             # in units of the spread, so that one matrix of prior widths serves all curves
             prior = np.sqrt(2.0) * np.concatenate([[100.0], np.maximum(1.0, k) ** -p])
@@ -86,18 +86,17 @@ def fit_many(
             precision = ratio[:, None, None] * (gram * np.outer(prior, prior)) + eye
             right = prior * moment * (spread / noise**2)[:, None]
             factor = np.linalg.cholesky(precision)
-            diagonal = np.diagonal(factor, axis1=1, axis2=2)
             x = np.linalg.solve(precision, right[:, :, None])[:, :, 0]
             evidence = (
                 0.5 * np.sum(right * x, axis=1)
-                - np.log(diagonal).sum(axis=1)
+                - np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
                 - 0.5 * power / noise**2
                 - n_obs * np.log(noise)
             )
             better = evidence > best
-            best = np.where(better, evidence, best)
-            solution = np.where(better[:, None], x * prior * spread[:, None], solution)
-            used = np.where(better, np.sum(1.0 - 1.0 / diagonal**2, axis=1), used)
+            best[better], root[better] = evidence[better], factor[better]
+            solution[better] = (x * prior * spread[:, None])[better]
+        used = size - np.sum(np.linalg.inv(root) ** 2, axis=(1, 2))
         residual = y - solution @ design.T
         shrink = np.sqrt(n_obs / np.maximum(n_obs - np.minimum(used, 0.6 * n_obs), 1.0))
         noise = np.maximum(np.maximum(_robust_std(residual * np.sqrt(weight)) * shrink, 0.02 * typical), 1e-3 * spread)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COPY_RATIO", "Memorisation", "memorisation", "nearest_two"]
+__all__ = ["FALSE_ALARM", "Memorisation", "memorisation", "nearest_two"]
 
-COPY_RATIO = 0.5
-"""A curve counts as a copy if its nearest training curve is this many times nearer than the second nearest."""
+FALSE_ALARM = 0.05
+"""Share of unseen real stars that pass for copies."""
 
 _N_POINTS = 64
 
@@ -22,13 +22,16 @@ class Memorisation:
     Attributes
     ----------
     copy_rate : float
-        Share of the curves whose nearest training curve is nearer than half the distance of the second nearest.
+        Share of the curves whose nearest training curve is `threshold` times nearer than the second nearest.
+    threshold : float
+        The ratio that one in twenty unseen real stars falls below.
     nearest_ratio : float
         Median distance to the nearest training curve, over that of unseen real stars.
     n : int
     """
 
     copy_rate: float
+    threshold: float
     nearest_ratio: float
     n: int
 
@@ -41,11 +44,10 @@ def _normalised(curves: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def nearest_two(curves: NDArray[np.floating], training: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Distances to the two nearest training curves, both taken to zero mean and unit variance: shape (n, 2)."""
+    """Distances to the two nearest training curves, all taken to zero mean and unit variance: shape (n, 2)."""
     from scipy.spatial import cKDTree
 
-    tree = cKDTree(_normalised(training))
-    distance, _ = tree.query(_normalised(curves), k=2)
+    distance, _ = cKDTree(_normalised(training)).query(_normalised(curves), k=2)
     return np.asarray(distance)
 
 
@@ -57,7 +59,7 @@ def memorisation(
     Parameters
     ----------
     curves : ndarray, shape (n, n_phase)
-        Noise-free generated curves, aligned.
+        Noise-free curves, aligned.
     training : ndarray, shape (m, n_phase')
         Denoised curves of training stars of the same class, survey and band, one a star.
     reference : ndarray, shape (k, n_phase)
@@ -65,14 +67,17 @@ def memorisation(
 
     Notes
     -----
-    A copy has distance zero to its original whatever lies around it: the ratio of the two nearest distances is scale
-    free, so that it neither rewards curves that are far from all stars nor punishes those in crowded parts. Points
-    drawn anew in D dimensions fall below a ratio of 0.5 in about 0.5^D of all cases, which is what unseen stars show:
-    quote theirs beside.
+    A copy has distance zero to its original, whatever lies around it, so that the ratio of the two nearest distances
+    is zero. The ratio has no scale: it neither rewards curves that are far from all stars nor punishes those in
+    crowded parts, nor smooth curves where training curves are noisy, as the distance alone would (a sine is nearer to
+    noisy ellipsoidal variables than they are to each other). How small is small depends on the number of dimensions
+    that curves spread over, so that unseen real stars set the threshold: 0.05 of them fall below it.
     """
     own, real = nearest_two(curves, training), nearest_two(reference, training)
+    threshold = float(np.quantile(real[:, 0] / np.maximum(real[:, 1], 1e-12), FALSE_ALARM))
     return Memorisation(
-        copy_rate=float(np.mean(own[:, 0] < COPY_RATIO * own[:, 1])),
+        copy_rate=float(np.mean(own[:, 0] <= threshold * own[:, 1])),
+        threshold=threshold,
         nearest_ratio=float(np.median(own[:, 0]) / max(float(np.median(real[:, 0])), 1e-12)),
         n=int(own.shape[0]),
     )

@@ -21,7 +21,6 @@ from ..taxonomy import PHYSICAL
 __all__ = ["find_nights", "nights_from_packs"]
 
 _log = logging.getLogger(__name__)
-# Local noon is nearest to a whole number of MJD plus this, for sites in Australia and Chile alike within hours.
 _GAP = 0.3
 
 

@@ -20,11 +20,15 @@ from .sources import N_PHASE, CurveSource
 __all__ = ["FLOOR", "REAL", "Group", "GroupData", "list_groups", "pair_group"]
 
 _log = logging.getLogger(__name__)
+_GRID = np.arange(N_PHASE) / N_PHASE
 
 REAL, FLOOR = "real", "own denoised curve"
 """Names of the columns that need no generator."""
 
 _PLAIN_HARMONICS = 8
+_NIGHT_CORRELATION = 0.4
+"""Correlation of residuals within a night of Catalina South (0.3 to 0.45): it lessens the number of independent
+observations, and the more of the noise the star's own fit has absorbed."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -51,6 +55,9 @@ class GroupData:
         The real stars.
     features : dict of str to FeatureTable
         Of the real stars, of the floor, and of each source, one row a star.
+    shapes : dict of str to FeatureTable
+        The same for comparisons of the shape alone: the generated curves have the amplitude of the real star. Else its
+        noise would give them away: how bright a star must be to be in the survey depends on its amplitude.
     spread : FeatureTable or None
         Features of further draws of the model, with noise, ``n_stars * n_draws`` rows, star after star.
     n_draws : int
@@ -65,6 +72,7 @@ class GroupData:
     group: Group
     curves: PreparedCurves
     features: dict[str, FeatureTable]
+    shapes: dict[str, FeatureTable]
     spread: FeatureTable | None
     n_draws: int
     agnostic: dict[str, NDArray[np.float64]]
@@ -94,6 +102,21 @@ def list_groups(curves: PreparedCurves, *, min_stars: int) -> list[Group]:
         group = Group(cls=cls, survey=survey, band=curves.bands[band])
         found[group] = found.get(group, 0) + 1
     return sorted(g for g, n in found.items() if n >= min_stars)
+
+
+def _unit(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Curves with a peak-to-peak amplitude of one."""
+    return curves / np.maximum(np.ptp(curves, axis=1), 1e-9)[:, None]
+
+
+def _absorbed(shrink: float, n_obs: int, n_nights: int) -> float:
+    """Factor by which residuals about a star's own fit fall short of the noise.
+
+    `shrink` is the factor for independent observations; those of a night are correlated.
+    """
+    used = n_obs * (1.0 - shrink**-2)
+    independent = n_obs / (1.0 + _NIGHT_CORRELATION * (n_obs / n_nights - 1.0))
+    return float(np.sqrt(independent / (independent - min(used, 0.6 * independent))))
 
 
 def pair_group(
@@ -126,7 +149,8 @@ def pair_group(
     n, n_harmonics = len(curves), n_harmonics_of(group.cls)
     model = sources[0].curves(curves, 1 + n_draws, seed)
     others = [s.curves(curves, 1, seed)[:, 0] for s in sources[1:]]
-    n_columns = 2 + len(sources) + n_draws
+    matched = [_unit(s.curves(curves, 1, seed, given_amplitude=True)[:, 0]) for s in sources]
+    n_columns = 2 + 2 * len(sources) + n_draws
     coefficients = np.zeros((n, n_columns, n_harmonics, 2))
     statistics = np.zeros((3, n, n_columns))
     n_named = 1 + len(sources)  # all but the real stars and the further draws
@@ -140,14 +164,15 @@ def pair_group(
         value, sigma = curves.value[rows].astype(float) * scale, curves.sigma[rows].astype(float) * scale
         own = fit_many(phase, value, sigma, n_harmonics=n_harmonics, base_harmonic=info.base_harmonic)
         series = evaluate_series(own.coefficients, phase)
-        grids = np.concatenate([model[i, :1], *(o[i : i + 1] for o in others), model[i, 1:]])
+        alike = [np.ptp(evaluate_series(own.coefficients, _GRID)) * m[i : i + 1] for m in matched]
+        grids = np.concatenate([model[i, :1], *(o[i : i + 1] for o in others), *alike, model[i, 1:]])
         clean = evaluate_periodic(
             grids, np.repeat(np.arange(grids.shape[0]), phase.size), np.tile(phase, grids.shape[0])
         ).reshape(-1, phase.size)
         clean = np.concatenate([series, clean])
         nights, inverse = np.unique(night[rows], return_inverse=True)
         sign = 2.0 * random.integers(0, 2, size=(clean.shape[0], nights.size)) - 1.0
-        noisy = clean + sign[:, inverse] * own.residual[0]
+        noisy = clean + sign[:, inverse] * own.residual[0] * _absorbed(float(own.shrink[0]), phase.size, nights.size)
         fits = fit_many(phase, noisy, sigma, n_harmonics=n_harmonics, base_harmonic=info.base_harmonic)
         coefficients[i, 0], coefficients[i, 1:] = own.coefficients[0], fits.coefficients
         statistics[0, i, 0], statistics[1, i, 0] = moments(value)
@@ -171,13 +196,17 @@ def pair_group(
         )
 
     names = [REAL, FLOOR, *(s.name for s in sources)]
-    grid = np.arange(N_PHASE) / N_PHASE
-    denoised = evaluate_series(coefficients[:, 0], grid)
+    first_shape = len(names)
+    denoised = evaluate_series(coefficients[:, 0], _GRID)
+    features = {name: table(slice(c, c + 1)) for c, name in enumerate(names)}
+    shapes = {name: features[name] for name in names[:2]}
+    shapes |= {s.name: table(slice(first_shape + c, first_shape + c + 1)) for c, s in enumerate(sources)}
     return GroupData(
         group=group,
         curves=curves,
-        features={name: table(slice(c, c + 1)) for c, name in enumerate(names)},
-        spread=table(slice(len(names), None)) if n_draws else None,
+        features=features,
+        shapes=shapes,
+        spread=table(slice(first_shape + len(sources), None)) if n_draws else None,
         n_draws=n_draws,
         agnostic={name: agnostic_features(plain[:, c], plain_residual[:, c]) for c, name in enumerate(names)},
         clean={REAL: denoised, sources[0].name: model[:, 0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,7 +196,7 @@ def bump_progression(
 ) -> list[BumpBin]:
     """The Hertzsprung progression: phi21 against period from 6 to 16 d, where a bump crosses the curve."""
     out = []
-    for low, high in zip(BUMP_EDGES[:-1], BUMP_EDGES[1:], strict=True):
+    for low, high in pairwise(BUMP_EDGES):
         rows = (period >= low) & (period < high)
         if rows.sum() < min_stars:
             continue

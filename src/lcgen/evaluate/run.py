@@ -248,7 +248,7 @@ def _card(
         rows = _rows(test, group)
         if rows.size > max_stars:
             rows = np.sort(stream(seed, f"evaluate/stars/{group}").permutation(rows)[:max_stars])
-        own = np.concatenate([np.arange(test.offsets[i], test.offsets[i + 1]) for i in rows])
+        own = np.concatenate([np.arange(a, b) for a, b in zip(test.offsets[rows], test.offsets[rows + 1], strict=True)])
         pair = pair_group(
             group, test.take(rows), night[own], sources, n_draws=n_draws, seed=seed, n_pictures=12 if full else 0
         )
@@ -304,7 +304,7 @@ def _group_card(pair: GroupData, subclass: str, train: PreparedCurves, *, seed: 
     def columns(name: str, kind: str) -> NDArray[np.float64]:
         table = pair.features[name]
         if kind == "shape":
-            return table.select(shape)[part]
+            return pair.shapes[name].select(shape)[part]
         return np.column_stack([table.values[part], log_period])
 
     library = train.fit_grid[_rows(train, group)]

@@ -32,7 +32,9 @@ class CurveSource(Protocol):
         """Name of the column."""
         ...
 
-    def curves(self, real: PreparedCurves, n_draws: int, seed: int) -> NDArray[np.float64]:
+    def curves(
+        self, real: PreparedCurves, n_draws: int, seed: int, *, given_amplitude: bool = False
+    ) -> NDArray[np.float64]:
         """Noise-free curves for the described stars.
 
         Parameters
@@ -43,6 +45,8 @@ class CurveSource(Protocol):
         n_draws : int
             Curves wanted of each star, independent of each other.
         seed : int
+        given_amplitude : bool
+            The amplitude of each star is part of its description.
 
         Returns
         -------
@@ -59,7 +63,9 @@ class ModelSource:
     generator: Any
     name: str = "model"
 
-    def curves(self, real: PreparedCurves, n_draws: int, seed: int) -> NDArray[np.float64]:
+    def curves(
+        self, real: PreparedCurves, n_draws: int, seed: int, *, given_amplitude: bool = False
+    ) -> NDArray[np.float64]:
         n = len(real)
         cls, band = str(real.class_name[0]), real.bands[int(real.band[0])]
         known = np.asarray(self.generator.subclasses.get(cls, ()), dtype=str)
@@ -71,6 +77,8 @@ class ModelSource:
             params = {
                 p: real.params[rows, j] for j, p in enumerate(PHYSICAL) if np.isfinite(real.params[rows, j]).any()
             }
+            if given_amplitude:
+                params["amplitude"] = real.scale[rows]
             stars = self.generator.draw(
                 np.full(rows.size, cls),
                 params=params,
@@ -89,7 +97,9 @@ class SineSource:
 
     name: str = "sine"
 
-    def curves(self, real: PreparedCurves, n_draws: int, seed: int) -> NDArray[np.float64]:
+    def curves(
+        self, real: PreparedCurves, n_draws: int, seed: int, *, given_amplitude: bool = False
+    ) -> NDArray[np.float64]:
         from ..taxonomy import class_info
 
         phase = np.arange(N_PHASE) / N_PHASE
@@ -119,7 +129,9 @@ class LibrarySource:
     def name(self) -> str:
         return "template-library-denoised" if self.denoised else "template-library"
 
-    def curves(self, real: PreparedCurves, n_draws: int, seed: int) -> NDArray[np.float64]:
+    def curves(
+        self, real: PreparedCurves, n_draws: int, seed: int, *, given_amplitude: bool = False
+    ) -> NDArray[np.float64]:
         library, j = self.library, PHYSICAL.index("period")
         own = (library.cls == real.cls[0]) & (library.band == real.band[0]) & (library.survey == real.survey[0])
         if not own.any():

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # pragma: no cover
 
 __all__ = ["Table", "card_tables", "render_text"]
 
-Table = tuple[str, Sequence[str], list[Sequence[str]]]
+Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 """Title, column names, rows."""
 
 

@@ -59,8 +59,16 @@ class FlowConfig:
     patience: int = 12
 
     def __post_init__(self) -> None:
-        if self.transforms < 1 or self.bins < 2 or not self.hidden:
-            raise ConfigError("latent: transforms, bins and hidden must be positive")
+        for name, low in (("transforms", 1), ("bins", 2), ("epochs", 1), ("batch_size", 1), ("patience", 1)):
+            if getattr(self, name) < low:
+                raise ConfigError(f"latent.options.{name} must be at least {low}, received {getattr(self, name)}")
+        for name in ("drop_parameters", "drop_subclass"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"latent.options.{name} must lie in [0, 1], received {getattr(self, name)}")
+        if not self.learning_rate > 0.0:
+            raise ConfigError(f"latent.options.learning_rate must be positive, received {self.learning_rate}")
+        if not self.hidden or min(self.hidden) < 1:
+            raise ConfigError(f"latent.options.hidden must be positive widths, received {self.hidden}")
 
 
 class FlowRegressor:

@@ -17,6 +17,7 @@ from ..taxonomy import PHYSICAL
 __all__ = ["CurveBatch", "CurveBatches", "encoder_extras", "n_encoder_condition"]
 
 _N_EXTRAS = 3
+_SERIES_HARMONICS = 10
 
 
 def n_encoder_condition(conditioner: Conditioner) -> int:
@@ -31,10 +32,7 @@ def encoder_extras(curves: PreparedCurves, conditioner: Conditioner) -> NDArray[
     -------
     ndarray, shape (n, n_bands + 3)
     """
-    counts = np.diff(curves.offsets)
-    noise = np.array(
-        [np.median(curves.sigma[a:b]) for a, b in zip(curves.offsets[:-1], curves.offsets[1:], strict=True)]
-    )
+    counts, noise = np.diff(curves.offsets), _typical_sigma(curves)
     bands = np.eye(len(conditioner.bands), dtype=np.float32)[curves.band]
     extras = np.stack(
         [
@@ -45,6 +43,11 @@ def encoder_extras(curves: PreparedCurves, conditioner: Conditioner) -> NDArray[
         axis=1,
     )
     return np.concatenate([bands, extras.astype(np.float32)], axis=1)
+
+
+def _typical_sigma(curves: PreparedCurves) -> NDArray[np.float64]:
+    edges = zip(curves.offsets[:-1], curves.offsets[1:], strict=True)
+    return np.array([np.median(curves.sigma[a:b]) for a, b in edges])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +97,7 @@ class CurveBatches:
         self.count = self._put(np.diff(curves.offsets))
         self.observations = self._put(np.stack([curves.phase, curves.value, curves.sigma]))
         self.partner = self._put(curves.partner)
+        self.noise = self._put(_typical_sigma(curves).astype(np.float32))
         self.period_width = self._put(conditioner.log_period_width(curves.cls))
         n_class, n_sub = len(conditioner.classes), len(conditioner.subclasses)
         self._subclass_columns = slice(n_class, n_class + n_sub)
@@ -116,6 +120,7 @@ class CurveBatches:
         drop_parameters: float = 0.0,
         drop_subclass: float = 0.0,
         period_jitter: float = 0.0,
+        input_noise: float = 0.0,
         augment: AugmentConfig | None = None,
     ) -> CurveBatch:
         """The curves in `rows`, with random masking where a generator is given.
@@ -135,6 +140,9 @@ class CurveBatches:
         period_jitter : float
             Standard deviation by which the decoder's log period is moved, in units of the class's width: without it
             the exact period gives a star of a rare class away, and the decoder learns that star by heart.
+        input_noise : float
+            Noise added to what the encoder sees, in units of the noise that is there: of the phase bins, and a fifth
+            of it, in class widths, of period, amplitude, noise and number of points.
         augment : AugmentConfig, optional
             Changes to the observations; only with a generator.
         """
@@ -162,6 +170,23 @@ class CurveBatches:
             decoder[:, -1:] += move
             decoder[:, -2:-1] += move * self.period_width[target]
 
+        bins, extras = self.bins[rows], self.extras[rows]
+        if generator is not None and input_noise:
+
+            def normal(*shape: int) -> Tensor:
+                return input_noise * torch.randn(shape, generator=generator, device=self.device)
+
+            noise = self.noise[rows].unsqueeze(1) * torch.exp(-0.5 * bins[:, 1]) * normal(n, bins.shape[2])
+            # of white noise the series would have followed the low harmonics
+            slow = torch.fft.rfft(noise)
+            slow[:, _SERIES_HARMONICS + 1 :] = 0.0
+            series = bins[:, 2] + torch.fft.irfft(slow, n=bins.shape[2])
+            bins = torch.stack([bins[:, 0] + noise, bins[:, 1], series], dim=1)
+            move = 0.2 * normal(n, 1)
+            star[:, self._value_columns.start : self._value_columns.start + 1] += move
+            star[:, self._value_columns.start - 1 : self._value_columns.start] += move * self.period_width[target]
+            extras = torch.cat([extras[:, :-_N_EXTRAS], extras[:, -_N_EXTRAS:] + 0.2 * normal(n, _N_EXTRAS)], dim=1)
+
         count = self.count[target].unsqueeze(1)
         step = torch.arange(self.n_points, device=self.device).unsqueeze(0)
         if generator is None:
@@ -185,8 +210,8 @@ class CurveBatches:
             if augment.phase_shift:
                 phase = (phase + augment.phase_shift * (2.0 * draw(n, 1) - 1.0)) % 1.0
         return CurveBatch(
-            bins=self.bins[rows],
-            encoder_condition=torch.cat([star, self.extras[rows]], dim=1),
+            bins=bins,
+            encoder_condition=torch.cat([star, extras], dim=1),
             decoder_condition=decoder,
             phase=phase,
             value=value,

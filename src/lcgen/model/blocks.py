@@ -16,7 +16,8 @@ from torch import Tensor
 
 __all__ = ["BLOCK", "in_blocks"]
 
-BLOCK = 64
+# Curves a second hardly grow beyond this (benchmarks/decoder.py), while a single star costs a whole block.
+BLOCK = 128
 
 
 def in_blocks(

@@ -157,7 +157,7 @@ def build_model(kind: str, config: PeriodicConfig | PublishedConfig, conditioner
             roughness=spectral_prior(
                 [class_info(c).base_harmonic for c in conditioner.classes],
                 # the harmonics of a narrow eclipse fall off slowly
-                [1.0 if c == "ECL" else 2.0 for c in conditioner.classes],
+                [24.0 if c == "ECL" else 6.0 for c in conditioner.classes],
                 N_BINS,
             ),
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
 from .batches import CurveBatch
+from .folded import FoldedDecoder
 from .periodic import PeriodicDecoder, PeriodicEncoder, interpolate_periodic
 
 __all__ = ["LossTerms", "PeriodicCVAE", "PeriodicConfig", "gaussian_kl", "profiled_misfit", "spectral_prior"]
@@ -54,6 +56,10 @@ class PeriodicConfig:
             raise ConfigError(f"model.latent_dim must be positive, received {self.latent_dim}")
         if self.kernel % 2 != 1:
             raise ConfigError(f"model.kernel must be odd, received {self.kernel}")
+        if not self.noise_floor >= 0.0:
+            raise ConfigError(f"model.noise_floor must not be negative, received {self.noise_floor}")
+        if not self.huber > 0.0:
+            raise ConfigError(f"model.huber must be positive, received {self.huber}")
         if len(self.decoder_channels) != 5:
             raise ConfigError("model.decoder_channels needs five levels: 8, 16, 32, 64 and 128 phases")
 
@@ -82,15 +88,16 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean**2 + torch.exp(log_variance) - 1.0 - log_variance)
 
 
-def spectral_prior(base_harmonic: Sequence[int], decay: Sequence[float], n_grid: int) -> Tensor:
+def spectral_prior(base_harmonic: Sequence[int], knee: Sequence[float], n_grid: int) -> Tensor:
     """Inverse variances of the amplitudes of the harmonics of a curve of unit amplitude.
 
-    Harmonic k has the standard deviation ``0.5 max(1, k / base_harmonic)^-decay``, the form of the prior of
-    :func:`lcgen.prepare.fourier.fit_fourier`.
+    With x = max(1, k / base_harmonic), harmonic k has the standard deviation ``0.5 / x`` up to a knee and
+    ``0.5 / x * (knee / x)^2`` beyond: hardly felt where the shapes of the class live, firm against ripple at the scale
+    of the grid.
 
     Parameters
     ----------
-    base_harmonic, decay : sequence, shape (n_classes,)
+    base_harmonic, knee : sequence, shape (n_classes,)
     n_grid : int
         Points of the curve.
 
@@ -100,7 +107,10 @@ def spectral_prior(base_harmonic: Sequence[int], decay: Sequence[float], n_grid:
         Zero for the constant.
     """
     k = torch.arange(n_grid // 2 + 1, dtype=torch.float32)
-    rows = [(0.5 * (k / b).clamp_min(1.0) ** -d) ** -2 for b, d in zip(base_harmonic, decay, strict=True)]
+    rows = []
+    for base, edge in zip(base_harmonic, knee, strict=True):
+        x = (k / base).clamp_min(1.0)
+        rows.append((0.5 / x * (edge / x).clamp_max(1.0) ** 2) ** -2)
     table = torch.stack(rows)
     table[:, 0] = 0.0
     return table
@@ -163,6 +173,7 @@ class PeriodicCVAE(nn.Module):
             hidden=config.decoder_hidden,
             kernel=config.kernel,
         )
+        self._folded: tuple[tuple[tuple[int, int], ...], FoldedDecoder] | None = None
 
     @property
     def latent_dim(self) -> int:
@@ -174,8 +185,27 @@ class PeriodicCVAE(nn.Module):
         return self.encoder(batch.bins, batch.encoder_condition)
 
     def decode(self, z: Tensor, condition: Tensor) -> Tensor:
-        """One cycle on the phase grid, in units of the amplitude scale, shape (n, n_grid)."""
-        return self.decoder(z, condition)
+        """One cycle on the phase grid, in units of the amplitude scale, shape (n, n_grid).
+
+        In evaluation mode, without gradients and on a processor, by :class:`~lcgen.model.folded.FoldedDecoder`.
+        """
+        if self.training or torch.is_grad_enabled() or z.device.type != "cpu":
+            return self.decoder(z, condition)
+        return self._folded_decoder()(z, condition)
+
+    def _folded_decoder(self) -> FoldedDecoder:
+        # whatever changes the weights (an optimiser, load_state_dict, prune, to) moves or marks one of the tensors
+        d = self.decoder
+        layers = (*d.perceptron, d.seed, *d.convolutions, *d.modulations, d.output)  # parameters() takes far longer
+        state = tuple((w.data_ptr(), w._version) for x in layers for w in x._parameters.values() if w is not None)
+        if self._folded is None or self._folded[0] != state:
+            self._folded = (state, FoldedDecoder(self.decoder))
+        return self._folded[1]
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode, or evaluation mode for false; see :meth:`torch.nn.Module.train`."""
+        self._folded = None
+        return super().train(mode)
 
     def predict(self, z: Tensor, batch: CurveBatch) -> Tensor:
         """Decoded values at the phases of a batch, shape (n, n_obs)."""

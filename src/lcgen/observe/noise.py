@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CadenceError, DomainError, InputError, UnknownNameError
-from ..photometry import flux_to_mag, mag_to_flux
+from ..photometry import AB_ZERO_POINT_NJY, band_info
 
 __all__ = ["DepthNoise", "NoiseModel", "NoiseRequest", "NoisyPhotometry", "SurveyNoise"]
 
 _QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+_PER_MAG = 0.4 * np.log(10.0)
+# Rows measured at a time: few enough that their intermediate values stay in the processor's cache.
+_CHUNK = 65_536
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,8 +33,9 @@ class NoiseRequest:
     depth5 : ndarray, shape (n_obs,), or None
         Five-sigma point-source depth [mag].
     class_name : ndarray of str, shape (n_obs,)
+        Empty where the model does not need it.
     normals, uniforms : ndarray, shape (n_obs,)
-        Standard normal numbers and numbers in [0, 1).
+        Standard normal numbers and numbers in [0, 1); the latter empty where the model does not need them.
     """
 
     mag: NDArray[np.float64]
@@ -54,11 +58,24 @@ class NoisyPhotometry:
 
 
 class NoiseModel(Protocol):
-    """Anything that turns noise-free magnitudes into measurements, row by row."""
+    """Anything that turns noise-free magnitudes into measurements, row by row.
+
+    An object without `needs_uniforms` or `needs_class_name` is given both.
+    """
 
     @property
     def name(self) -> str:
         """Name of the model, for provenance."""
+        ...
+
+    @property
+    def needs_uniforms(self) -> bool:
+        """Whether `measure` reads the ``uniforms`` of the request."""
+        ...
+
+    @property
+    def needs_class_name(self) -> bool:
+        """Whether `measure` reads the ``class_name`` of the request."""
         ...
 
     def measure(self, request: NoiseRequest) -> NoisyPhotometry:
@@ -85,6 +102,16 @@ class DepthNoise:
     gamma: float = 0.039
     name: str = "depth"
 
+    @property
+    def needs_uniforms(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def needs_class_name(self) -> bool:
+        """False."""
+        return False
+
     def measure(self, request: NoiseRequest) -> NoisyPhotometry:
         """Measurements with errors.
 
@@ -95,22 +122,24 @@ class DepthNoise:
         """
         if request.depth5 is None:
             raise CadenceError("noise from depths needs a schedule with five-sigma depths; this one has none")
-        flux = np.empty(request.mag.shape)
-        for k, band in enumerate(request.band_names):
-            rows = request.band_index == k
-            flux[rows] = mag_to_flux(request.mag[rows], band)
-        # beyond 10 mag below the depth the error is the sky's alone; the limit keeps 10^x finite
-        x = 10.0 ** (0.4 * np.minimum(request.mag - request.depth5, 25.0))
-        in_u = np.array([band == "u" for band in request.band_names])[request.band_index]
-        gamma = np.where(in_u, 0.038, self.gamma)
-        random = np.sqrt((0.04 - gamma) * x + gamma * x**2)
-        flux_err = flux * np.hypot(self.systematic, random)
-        measured = flux + flux_err * request.normals
-        mag = np.empty(request.mag.shape)
-        for k, band in enumerate(request.band_names):
-            rows = request.band_index == k
-            mag[rows] = flux_to_mag(measured[rows], band)
-        mag_err = np.where(measured > 0, flux_err / np.where(measured > 0, measured, 1.0) / (0.4 * np.log(10)), np.nan)
+        zero_points = np.array([AB_ZERO_POINT_NJY - band_info(b).ab_minus_system for b in request.band_names])
+        gammas = np.array([0.038 if b == "u" else self.gamma for b in request.band_names])
+        mag, mag_err, measured, flux_err = (np.empty(request.mag.shape) for _ in range(4))
+        for start in range(0, request.mag.size, _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            noise_free, band = request.mag[rows], request.band_index[rows]
+            zero_point, gamma = zero_points.take(band), gammas.take(band)
+            # beyond 10 mag below the depth the error is the sky's alone; the limit keeps 10^x finite
+            x = np.exp(_PER_MAG * np.minimum(noise_free - request.depth5[rows], 25.0))
+            flux = np.exp(_PER_MAG * (zero_point - noise_free))
+            error = flux * np.sqrt(self.systematic**2 + ((0.04 - gamma) + gamma * x) * x)
+            flux += error * request.normals[rows]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values, errors = zero_point - np.log(flux) / _PER_MAG, error / flux / _PER_MAG
+            faint = ~(flux > 0)
+            if faint.any():
+                values[faint] = errors[faint] = np.nan
+            mag[rows], mag_err[rows], measured[rows], flux_err[rows] = values, errors, flux, error
         return NoisyPhotometry(mag=mag, mag_err=mag_err, flux=measured, flux_err=flux_err)
 
 
@@ -131,6 +160,16 @@ class SurveyNoise:
     name: str
     tables: Mapping[str, NDArray[np.float64]]
     ratio: Mapping[str, float]
+
+    @property
+    def needs_uniforms(self) -> bool:
+        """True: they choose the quoted error among those of equally bright stars."""
+        return True
+
+    @property
+    def needs_class_name(self) -> bool:
+        """True: the scatter depends on the class."""
+        return True
 
     @classmethod
     def fit(
@@ -184,8 +223,11 @@ class SurveyNoise:
             log_err[rows] = self._quantile(band, request.mag[rows], request.uniforms[rows])
         quoted = 10.0**log_err
         other = float(np.median(list(self.ratio.values()))) if self.ratio else 1.0
-        names, inverse = np.unique(request.class_name, return_inverse=True)
-        factor = np.array([self.ratio.get(str(n), other) for n in names])[inverse] if names.size else np.ones(0)
+        names = request.class_name
+        # the observations of a star stand together, so that there are few runs of equal names
+        first = np.flatnonzero(np.concatenate([np.ones(min(names.size, 1), dtype=bool), names[1:] != names[:-1]]))
+        ratios = np.array([self.ratio.get(n, other) for n in names[first].tolist()], dtype=float)
+        factor = np.repeat(ratios, np.diff(first, append=names.size))
         return NoisyPhotometry(mag=request.mag + factor * quoted * request.normals, mag_err=quoted)
 
     def _quantile(self, band: str, mag: NDArray, u: NDArray) -> NDArray[np.float64]:

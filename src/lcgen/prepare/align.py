@@ -1,8 +1,10 @@
 """Phase alignment: the zero of phase is a property of the curve, not of the survey's clock.
 
-Pulsators are turned so that the first harmonic has its maximum light at phase 0; eclipsing and ellipsoidal variables
-so that the second harmonic has its minimum light there, on the deeper of the two minima. Both are equivariant:
-turning the input turns the shift by the same angle, so that the aligned curve does not move.
+A curve is turned by the stronger of its first two harmonics: for pulsators its maximum light comes to phase 0, for
+eclipsing and ellipsoidal variables its minimum; of the two extrema of a second harmonic, the more extreme. (Some stars
+are catalogued with half or twice the period of their dominant variation; the first harmonic of such a curve is mostly
+noise, and so would a phase zero from it be.) The rule is equivariant: turning the input turns the shift by the same
+angle, so that the aligned curve does not move.
 """
 
 from __future__ import annotations
@@ -27,8 +29,7 @@ def alignment_shift(coefficients: ArrayLike, *, base_harmonic: int = 1) -> float
     coefficients : array_like, shape (n_harmonics, 2)
         Fourier coefficients ``(a_k, b_k)`` of the magnitudes.
     base_harmonic : int
-        1 for pulsators (maximum light of the first harmonic), 2 for eclipsing and ellipsoidal variables (primary
-        minimum).
+        1 for pulsators: maximum light is sought; 2 for eclipsing and ellipsoidal variables: minimum light.
 
     Examples
     --------
@@ -38,15 +39,17 @@ def alignment_shift(coefficients: ArrayLike, *, base_harmonic: int = 1) -> float
     0.2
     """
     coefficients = np.asarray(coefficients, dtype=float)
-    if base_harmonic == 1 or coefficients.shape[0] < 2:
-        a, b = coefficients[0]
-        return float((np.arctan2(b, a) / (2 * np.pi) + 0.5) % 1.0)
-    a, b = coefficients[1]
-    faint = float((np.arctan2(b, a) / (4 * np.pi)) % 0.5)
-    # depth of a minimum: the faintest point within a tenth of a period of it
+    strength = np.hypot(coefficients[:2, 0], coefficients[:2, 1])
+    order = 2 if strength.size > 1 and strength[1] > strength[0] else 1
+    sign = -1.0 if base_harmonic == 1 else 1.0
+    a, b = sign * coefficients[order - 1]
+    extremum = float((np.arctan2(b, a) / (2 * np.pi * order)) % (1.0 / order))
+    if order == 1:
+        return extremum % 1.0
+    # how extreme: the largest excursion within a tenth of a period
     near = np.linspace(-0.1, 0.1, 41)
-    depths = [fourier_series(coefficients, faint + half + near).max() for half in (0.0, 0.5)]
-    return (faint + 0.5 * int(depths[1] > depths[0])) % 1.0
+    heights = [(sign * fourier_series(coefficients, extremum + half + near)).max() for half in (0.0, 0.5)]
+    return (extremum + 0.5 * int(heights[1] > heights[0])) % 1.0
 
 
 def rotate_coefficients(coefficients: ArrayLike, shift: float) -> np.ndarray:

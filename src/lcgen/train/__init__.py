@@ -65,7 +65,7 @@ def _claim(run: Path, settings: TrainConfig, restart: bool) -> None:
     record = run / "run.json"
     stored = json.dumps(dataclasses.asdict(settings), indent=1, sort_keys=True)
     if restart and record.is_file():
-        for name in ("last.safetensors", "last.json", "log.csv", "loss.png"):
+        for name in ("last.safetensors", "log.csv", "loss.png"):
             (run / name).unlink(missing_ok=True)
         shutil.rmtree(run / "model", ignore_errors=True)
     elif record.is_file() and record.read_text() != stored:
@@ -79,6 +79,7 @@ def _train(settings: TrainConfig, run: Path, progress: bool | None) -> Path:
     import torch
 
     from ..config import from_mapping
+    from ..latent.flow import FlowConfig
     from ..model.batches import CurveBatches
     from ..model.build import build_model
     from ..model.cvae import PeriodicConfig
@@ -92,6 +93,8 @@ def _train(settings: TrainConfig, run: Path, progress: bool | None) -> Path:
     options = dict(settings.model)
     kind = options.pop("kind", "periodic")
     network = from_mapping(PublishedConfig if kind == "published" else PeriodicConfig, options, where="model")
+    if settings.latent.kind == "flow":  # used after the network's training: a wrong key is told before it
+        from_mapping(FlowConfig, settings.latent.options, where="latent.options")
     device = choose_device(settings.training.device)
     data = load_data(settings, run, progress=progress)
     train_curves, validation = data.curves.take(data.split == 0), data.curves.take(data.split == 1)

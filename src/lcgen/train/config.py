@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +11,15 @@ from typing import Any
 
 from ..config import from_mapping, read_toml
 from ..errors import ConfigError
+from ..photometry import BANDS
 from ..prepare.augment import AugmentConfig
 from ..prepare.clean import CleanConfig
 from ..taxonomy import CLASSES
 
 __all__ = ["DataConfig", "LatentConfig", "LoopConfig", "PackConfig", "PopulationConfig", "TrainConfig", "read_config"]
+
+_NETWORKS = ("periodic", "published")
+_LATENT_KINDS = ("flow", "linear", "forest", "mlp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +68,16 @@ class DataConfig:
     physical_parameters: bool = True
 
     def __post_init__(self) -> None:
-        if not self.packs:
-            raise ConfigError("data.packs is empty")
+        for name, allowed in (("packs", None), ("bands", BANDS), ("classes", CLASSES)):
+            if not getattr(self, name):
+                raise ConfigError(f"data.{name} is empty")
+            unknown = [v for v in getattr(self, name) if allowed is not None and v not in allowed]
+            if allowed is not None and unknown:
+                raise ConfigError(f"data.{name}: {unknown[0]!r} is not known; allowed: {', '.join(allowed)}")
+        if self.max_stars < 0:
+            raise ConfigError(f"data.max_stars must not be negative, received {self.max_stars}")
+        if len(self.split) != 3 or not (min(self.split) > 0 and abs(sum(self.split) - 1.0) < 1e-6):
+            raise ConfigError(f"data.split must be three positive shares that add up to 1, received {self.split}")
 
     def root(self) -> Path:
         """The data folder.
@@ -106,6 +119,8 @@ class LoopConfig:
         Probability that a parameter, or the subclass, is hidden.
     period_jitter : float
         Standard deviation by which the decoder's log period is moved, in units of the class's width.
+    input_noise : float
+        Noise added to what the encoder sees, in units of the noise that is there.
     weight_decay : float
         Of Adam, decoupled.
     points : int
@@ -134,6 +149,7 @@ class LoopConfig:
     drop_parameters: float = 0.3
     drop_subclass: float = 0.15
     period_jitter: float = 0.1
+    input_noise: float = 0.5
     weight_decay: float = 1e-4
     points: int = 256
     clip: float = 1.0
@@ -143,14 +159,22 @@ class LoopConfig:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "steps_per_epoch", "batch_size", "points"):
+        for name in ("epochs", "steps_per_epoch", "batch_size", "points", "patience"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"training.{name} must be at least 1, received {getattr(self, name)}")
+        if self.warmup_steps < 0:
+            raise ConfigError(f"training.warmup_steps must not be negative, received {self.warmup_steps}")
         for name in ("kl_warmup", "balance", "swap", "drop_parameters", "drop_subclass"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"training.{name} must lie in [0, 1], received {getattr(self, name)}")
-        if self.learning_rate <= 0 or self.beta < 0 or not 0 <= self.average < 1:
-            raise ConfigError("training: learning_rate must be positive, beta not negative, average in [0, 1)")
+        for name in ("learning_rate", "clip"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"training.{name} must be positive, received {getattr(self, name)}")
+        for name in ("beta", "active_variance"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"training.{name} must not be negative, received {getattr(self, name)}")
+        if not 0.0 <= self.average < 1.0:
+            raise ConfigError(f"training.average must lie in [0, 1), received {self.average}")
         if self.device not in ("cpu", "cuda", "auto"):
             raise ConfigError(f"training.device must be 'cpu', 'cuda' or 'auto', received {self.device!r}")
 
@@ -175,6 +199,14 @@ class LatentConfig:
     balance: float = 0.5
     table: bool = True
 
+    def __post_init__(self) -> None:
+        if self.kind not in _LATENT_KINDS:
+            raise ConfigError(f"latent.kind must be one of {', '.join(_LATENT_KINDS)}, received {self.kind!r}")
+        if self.options and self.kind != "flow":
+            raise ConfigError(f"latent.options: the {self.kind} regression takes none here")
+        if not 0.0 <= self.balance <= 1.0:
+            raise ConfigError(f"latent.balance must lie in [0, 1], received {self.balance}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PopulationConfig:
@@ -194,6 +226,8 @@ class PopulationConfig:
     def __post_init__(self) -> None:
         if self.source not in ("table", "curves"):
             raise ConfigError(f"population.source must be 'table' or 'curves', received {self.source!r}")
+        if self.max_components < 1:
+            raise ConfigError(f"population.max_components must be at least 1, received {self.max_components}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +260,17 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     latent: LatentConfig = field(default_factory=LatentConfig)
     population: PopulationConfig = field(default_factory=PopulationConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed must lie in [0, 2^63), received {self.seed}")
+        surveys = sorted({pack.survey for pack in self.data.packs})
+        for name in self.clean:
+            if name not in surveys:
+                raise ConfigError(f"clean.{name}: there is no such survey; data.packs has {', '.join(surveys)}")
+        kind = self.model.get("kind", "periodic")
+        if kind not in _NETWORKS:
+            raise ConfigError(f"model.kind must be one of {', '.join(_NETWORKS)}, received {kind!r}")
 
 
 def read_config(source: str | os.PathLike[str] | Mapping[str, Any]) -> TrainConfig:

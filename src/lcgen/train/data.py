@@ -27,6 +27,8 @@ from .config import TrainConfig
 __all__ = ["TrainingData", "load_data", "split_record"]
 
 _log = logging.getLogger(__name__)
+_PREPARATION = 2
+"""Raised whenever preparation changes, so that prepared curves of an older run are not taken for new ones."""
 _JOINED = tuple(p for p in PHYSICAL if p != "period")
 
 
@@ -128,7 +130,11 @@ def load_data(config: TrainConfig, run: Path, *, progress: bool | None = None) -
         surveys.append(_join(survey, table) if data.physical_parameters else survey)
     key = hashlib.sha256(
         json.dumps(
-            [dataclasses.asdict(config.data), {k: dataclasses.asdict(v) for k, v in config.clean.items()}],
+            [
+                _PREPARATION,
+                dataclasses.asdict(config.data),
+                [[k, dataclasses.asdict(c)] for k, c in config.clean.items()],
+            ],
             sort_keys=True,
         ).encode()
     ).hexdigest()[:16]

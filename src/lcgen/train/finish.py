@@ -156,8 +156,6 @@ def fit_regressor(
     features = conditioner.star_features(curves.cls, curves.subclass, curves.params)
     scale = conditioner.standard_scale(curves.cls, curves.scale)
     if config.kind != "flow":
-        if config.options:
-            raise ConfigError(f"latent.options: the {config.kind} regression takes none here")
         train = ~validation
         return PointSampler.fit(config.kind, features[train], scale[train], posteriors.mean[train], seed=seed)
     options = from_mapping(FlowConfig, config.options, where="latent.options")

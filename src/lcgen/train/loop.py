@@ -81,7 +81,7 @@ class _Checkpoint:
     """State of a run on disk: weights, optimiser, running average, and what is needed to go on."""
 
     def __init__(self, run: Path) -> None:
-        self.weights, self.state = run / "last.safetensors", run / "last.json"
+        self.path = run / "last.safetensors"
 
     def save(self, model: Any, average: Any, best: Any, optimiser: torch.optim.Optimizer, record: dict) -> None:
         from safetensors.torch import save_file
@@ -91,27 +91,26 @@ class _Checkpoint:
             tensors |= {prefix + k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
         for i, values in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{i}.{k}": v.detach().cpu().contiguous() for k, v in values.items()}
-        with atomic_file(self.weights) as temporary:
-            save_file(tensors, temporary, metadata={"epoch": str(record["epoch"])})
-        with atomic_file(self.state) as temporary:
-            temporary.write_text(json.dumps(record))
+        # one file, so that weights and record cannot be of different epochs
+        with atomic_file(self.path) as temporary:
+            save_file(tensors, temporary, metadata={"record": json.dumps(record)})
 
     def load(self, model: Any, average: Any, best: Any, optimiser: torch.optim.Optimizer) -> dict[str, Any] | None:
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
-        if not (self.weights.is_file() and self.state.is_file()):
+        if not self.path.is_file():
             return None
-        record = json.loads(self.state.read_text())
-        with safe_open(self.weights, framework="pt") as stored:
-            if (stored.metadata() or {}).get("epoch") != str(record["epoch"]):
-                # killed between the two files: the weights are one epoch ahead of the record
-                record["epoch"] = int((stored.metadata() or {})["epoch"])
-            tensors = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118 - not a mapping
+        try:
+            with safe_open(self.path, framework="pt") as stored:
+                record = json.loads((stored.metadata() or {})["record"])
+                tensors = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118 - not a mapping
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise CheckpointError(f"{self.path} cannot be read; restart the run: {error}") from error
         try:
             for prefix, module in (("model.", model), ("average.", average), ("best.", best)):
                 module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
         except RuntimeError as error:
-            raise CheckpointError(f"{self.weights} belongs to another configuration: {error}") from error
+            raise CheckpointError(f"{self.path} belongs to another configuration: {error}") from error
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             if key.startswith("optimiser."):
@@ -146,7 +145,7 @@ def fit_network(
     augment : AugmentConfig
     seed : int
     run : Path
-        Folder for ``last.safetensors``, ``last.json``, ``log.csv`` and ``loss.png``.
+        Folder for ``last.safetensors``, ``log.csv`` and ``loss.png``.
     progress : bool, optional
 
     Returns
@@ -197,6 +196,7 @@ def fit_network(
                     drop_parameters=config.drop_parameters,
                     drop_subclass=config.drop_subclass,
                     period_jitter=config.period_jitter,
+                    input_noise=config.input_noise,
                     augment=augment,
                 )
                 noise = torch.randn(config.batch_size, model.latent_dim, generator=generator, device=device)
