@@ -47,9 +47,7 @@ def test_the_seed_and_the_star_decide(name):
 
 def test_per_star_can_be_chosen():
     shared = load_recipe("lsst-wfd", per_star=False)
-    assert (
-        shared.visits(seed=1, index=7).mjd.tobytes() == shared.visits(ra=9.0, dec=0.0, seed=1).mjd.tobytes()
-    )
+    assert shared.visits(seed=1, index=7).mjd.tobytes() == shared.visits(ra=9.0, dec=0.0, seed=1).mjd.tobytes()
 
 
 def test_wide_fast_deep_has_the_design_numbers_of_visits():

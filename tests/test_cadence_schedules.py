@@ -145,9 +145,7 @@ def test_arguments_are_checked(synthetic, keywords, words):
 
 def test_a_schedule_without_visits_there_says_where_they_are(data_dir):
     schedule = OpSim(data_dir / "cadences" / "sv_db_subsampled.db")
-    with pytest.raises(
-        CadenceError, match=r"within 1.75 deg of ra=100.0000, dec=80.0000.*ra 223.24 to 319.99"
-    ):
+    with pytest.raises(CadenceError, match=r"within 1.75 deg of ra=100.0000, dec=80.0000.*ra 223.24 to 319.99"):
         schedule.visits(ra=100.0, dec=80.0)
 
 

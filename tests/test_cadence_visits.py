@@ -107,9 +107,7 @@ def test_as_cadence_says_what_it_takes(obj):
         as_cadence(obj)
 
 
-@pytest.mark.parametrize(
-    "obj", [[], [[1.0, 2.0]], ["a", "b"], ([1.0, 2.0], ["g"]), np.zeros((2, 2)), "lsst_wfd", ""]
-)
+@pytest.mark.parametrize("obj", [[], [[1.0, 2.0]], ["a", "b"], ([1.0, 2.0], ["g"]), np.zeros((2, 2)), "lsst_wfd", ""])
 def test_as_cadence_refuses_malformed_input(obj):
     with pytest.raises((InputError, CadenceError)):
         as_cadence(obj)

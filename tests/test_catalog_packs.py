@@ -102,9 +102,7 @@ def test_other_packs_read(data_dir: Path) -> None:
     for path in [*sorted(folder.glob("s82*.h5")), folder / "asas_i_rrlyr.h5", folder / "ogle3_lmc_cep_v.h5"]:
         curves = read_pack(path)
         assert curves.meta["band"] == curves.band_names[0]
-        assert (
-            np.all(curves.mag_err > 0) and np.all(np.isfinite(curves.mag)) and np.all(np.isfinite(curves.mjd))
-        )
+        assert np.all(curves.mag_err > 0) and np.all(np.isfinite(curves.mag)) and np.all(np.isfinite(curves.mjd))
         assert curves.meta["unknown_classes"] == {}
 
 
@@ -121,9 +119,7 @@ def test_a_real_pack_survives_rewriting(data_dir: Path, tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------- round trip
 
-_words = st.text(
-    st.characters(min_codepoint=33, max_codepoint=0x24F, blacklist_categories=("Cc",)), max_size=8
-)
+_words = st.text(st.characters(min_codepoint=33, max_codepoint=0x24F, blacklist_categories=("Cc",)), max_size=8)
 _subclass = {"RRLYR": ["", "RRab", "RRc"], "ECL": ["", "EA", "EW"], "": [""]}
 
 

@@ -80,9 +80,7 @@ def test_raw_css_equals_the_pack(data_dir: Path) -> None:
 @pytest.mark.data
 def test_all_types_of_the_css_catalogue(data_dir: Path) -> None:
     table = read_css_catalog(data_dir / "raw_samples" / "css" / "SSS_Per_Tab.dat")
-    names, counts = np.unique(
-        np.char.add(np.char.add(table["class"], "|"), table["subclass"]), return_counts=True
-    )
+    names, counts = np.unique(np.char.add(np.char.add(table["class"], "|"), table["subclass"]), return_counts=True)
     assert set(counts) == {8}  # eight stars of each of the thirteen types
     assert set(names) == {f"{c}|{s}" for c, s in CSS_TYPES.values()}
     # earlier names keep their blanks
@@ -103,11 +101,7 @@ def test_cepf_tables(data_dir: Path) -> None:
     assert table["t0"][row] == pytest.approx(2171.78078 + 49999.5, abs=1e-9)
     # dashes are unknown, and do not become zero
     saturated = table["id"] == "OGLE-LMC-CEP-0063"
-    assert (
-        np.isnan(table["I"][saturated])
-        and np.isnan(table["t0"][saturated])
-        and table["V"][saturated] == 13.630
-    )
+    assert np.isnan(table["I"][saturated]) and np.isnan(table["t0"][saturated]) and table["V"][saturated] == 13.630
     pack = read_pack(data_dir / "lightcurves" / "ogle3_lmc_cep_i.h5")
     period = dict(zip(table["id"], table["period"], strict=True))
     fundamental = np.flatnonzero((pack.columns["subclass"] == "F") & np.isin(pack.columns["id"], table["id"]))
@@ -163,9 +157,7 @@ def test_ident_with_field_and_number(tmp_path: Path) -> None:
 
 def test_tables_with_several_modes_and_of_binaries(tmp_path: Path) -> None:
     one = "OGLE-LMC-CEP-0001 17.0 18.0 0.30 0.0001 2450000.5 0.2 0.1 4.0 0.1 2.0"
-    two = read_ogle_cepf(
-        write(tmp_path / "cep1O2O.dat", one + " 0.24 0.0001 2450001.0 0.1 0.1 4.0 0.1 2.0\n")
-    )
+    two = read_ogle_cepf(write(tmp_path / "cep1O2O.dat", one + " 0.24 0.0001 2450001.0 0.1 0.1 4.0 0.1 2.0\n"))
     assert two["period"].tolist() == [0.30] and two["t0"].tolist() == [50000.0]
     ecl = read_ogle_cepf(write(tmp_path / "ecl.dat", "OGLE-LMC-ECL-00001 17.0 - 1.5 2457000.5 0.4 0.1\n"))
     assert ecl["period"].tolist() == [1.5] and ecl["t0"].tolist() == [57000.0] and np.isnan(ecl["V"][0])
@@ -203,9 +195,7 @@ def test_both_time_conventions(tmp_path: Path) -> None:
 
 
 def test_placeholders_are_dropped(tmp_path: Path) -> None:
-    path = write(
-        tmp_path / "a.dat", "2184.8 17.9 0.02\n2185.8 99.999 9.999\n2186.8 nan 0.1\n2187.8 18.0 -0.1\n"
-    )
+    path = write(tmp_path / "a.dat", "2184.8 17.9 0.02\n2185.8 99.999 9.999\n2186.8 nan 0.1\n2187.8 18.0 -0.1\n")
     curve = read_ogle_photometry(path)
     assert len(curve) == 1 and curve.dropped == {"magnitude": 1, "not finite": 1, "error": 1}
 

@@ -72,9 +72,7 @@ def test_physical_parameters(parameters: StarTable) -> None:
     ("prefix", "low", "high"),
     [("OGLE-LMC-CEP", -2.8, -2.3), ("OGLE-SMC-CEP", -2.3, -1.7), ("OGLE-LMC-RRLYR", 0.4, 0.9)],
 )
-def test_magellanic_stars_have_sensible_magnitudes(
-    parameters: StarTable, prefix: str, low: float, high: float
-) -> None:
+def test_magellanic_stars_have_sensible_magnitudes(parameters: StarTable, prefix: str, low: float, high: float) -> None:
     there = np.char.startswith(parameters["id"], prefix)
     assert low < np.nanmedian(parameters["abs_mag"][there]) < high
     assert set(parameters["abs_mag_source"][there]) == {"distance modulus"}
@@ -210,9 +208,7 @@ def stars(**columns: object) -> LightCurves:
 
 def test_join_fills_but_never_overwrites() -> None:
     curves = stars(id=["a", "b", "c"], period=[1.0, np.nan, np.nan])
-    joined = join_parameters(
-        curves, {"ID": ["b", "a", "z"], "P": [2.0, 9.0, 8.0], "Teff": [6000.0, np.nan, 1.0]}
-    )
+    joined = join_parameters(curves, {"ID": ["b", "a", "z"], "P": [2.0, 9.0, 8.0], "Teff": [6000.0, np.nan, 1.0]})
     np.testing.assert_array_equal(joined.columns["period"], [1.0, 2.0, np.nan])
     np.testing.assert_array_equal(joined.columns["teff"], [np.nan, 6000.0, np.nan])
     assert joined.meta["joined"] == 2
@@ -271,9 +267,7 @@ def test_join_to_real_cepheids(data_dir: Path, parameters: StarTable) -> None:
 
 
 def test_star_table() -> None:
-    table = StarTable(
-        columns={"id": np.array(["b", "a", "b", ""]), "fe_h": np.array([-1.0, np.nan, -2.0, 5.0])}
-    )
+    table = StarTable(columns={"id": np.array(["b", "a", "b", ""]), "fe_h": np.array([-1.0, np.nan, -2.0, 5.0])})
     merged = table.one_row_per_star()
     assert merged["id"].tolist() == ["a", "b"]
     np.testing.assert_array_equal(merged["fe_h"], [np.nan, -1.5])

@@ -22,7 +22,18 @@ from lcgen.cli import main
 from lcgen.ensemble import content_digest
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ("sample", "ensemble", "inspect", "plot", "models", "cadences", "pack", "train")
+COMMANDS = (
+    "sample",
+    "ensemble",
+    "inspect",
+    "plot",
+    "models",
+    "cadences",
+    "pack",
+    "train",
+    "evaluate",
+    "import-pelsvae",
+)
 CSV_SCHEDULE = "mjd,band,fiveSigmaDepth\n" + "".join(
     f"{60000 + 0.37 * k:.2f},{'gri'[k % 3]},24.{k % 10}\n" for k in range(30)
 )
@@ -86,7 +97,7 @@ def examples_in(text: str) -> list[list[str]]:
 
 def test_help_names_every_command(run: Run) -> None:
     text = help_of(run)
-    listed = re.findall(r"^    (\w+)  ", text.partition("commands:")[2], re.MULTILINE)
+    listed = re.findall(r"^    ([\w-]+)(?:  |$)", text.partition("commands:")[2], re.MULTILINE)
     assert sorted(listed) == sorted(COMMANDS)
 
 
@@ -111,8 +122,19 @@ def test_every_example_runs(
         monkeypatch.setenv("LCGEN_DATA", str(data_dir))
     if command in ("inspect", "plot"):
         assert run("ensemble", "--cadence", "css", "--per-class", 3, "--output", "ensemble.h5")[0] == 0
+    if command == "evaluate":
+        monkeypatch.setenv("LCGEN_DATA", str(data_dir))
+    if command == "import-pelsvae":
+        reference = data_dir.parent / "reference" / "pelsvae"
+        if not reference.is_dir():
+            pytest.skip("needs the released networks beside the survey data")
+        shutil.copytree(reference / "yp4qdw1r", "pelsvae/yp4qdw1r")
     for words in examples:
         code, out, err = run(*words)
+        if command == "evaluate":  # the smallest model has a dozen unseen stars of a class, too few to judge it by
+            assert (code, len(err.splitlines())) == (2, 1), err
+            assert "unseen stars" in err
+            continue
         assert (code, err) == (0, ""), (words, err)
         if "--output" in words:
             assert Path(words[words.index("--output") + 1]).exists()

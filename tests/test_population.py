@@ -124,9 +124,7 @@ def test_conditional_moments_have_the_closed_form() -> None:
 
 def test_subclass_follows_bayes() -> None:
     shift = np.array([0.3, 0.0, 0.5])
-    population = Population(
-        {"CEP": mixture([0.7, 0.3], [MEAN, MEAN + shift], [COV, COV], [0, 1], ("F", "1O"))}, NAMES
-    )
+    population = Population({"CEP": mixture([0.7, 0.3], [MEAN, MEAN + shift], [COV, COV], [0, 1], ("F", "1O"))}, NAMES)
     n, log_p = 40000, 0.7
     u = np.random.default_rng(4).random((n, population.n_uniforms))
     drawn = population.draw(np.full(n, "CEP"), {"period": np.full(n, 10**log_p)}, None, u)
@@ -206,13 +204,9 @@ def test_tempered_mixture_is_close_to_the_power() -> None:
     spread = np.diag([0.04, 0.0009, 0.3])
     means = MEAN + np.array([[0, 0, 0], [0.25, 0, 0], [0.5, 0, 0]])
     scale = np.diag([4.0, 1.0, 1.0])
-    population = Population(
-        {"CEP": mixture([0.5, 0.3, 0.2], means, [spread, spread / 2, spread @ scale])}, NAMES
-    )
+    population = Population({"CEP": mixture([0.5, 0.3, 0.2], means, [spread, spread / 2, spread @ scale])}, NAMES)
     grid = np.stack(
-        np.meshgrid(
-            np.linspace(-1, 2.5, 141), np.linspace(3.6, 3.92, 41), np.linspace(-5.5, 0.5, 41), indexing="ij"
-        )
+        np.meshgrid(np.linspace(-1, 2.5, 141), np.linspace(3.6, 3.92, 41), np.linspace(-5.5, 0.5, 41), indexing="ij")
     )
     columns = {"period": 10 ** grid[0].ravel(), "teff": 10 ** grid[1].ravel(), "abs_mag": grid[2].ravel()}
     log_p = population.log_prob("CEP", columns)

@@ -28,9 +28,7 @@ def population(table: Table) -> Population:
     """Fitted to every fourth star of the large classes."""
     large = np.isin(table["class"], ["RRLYR", "ECL", "ELL", "LPV"])
     rows = np.flatnonzero(~large | (np.arange(large.size) % 4 == 0))
-    return Population.fit(
-        {k: v[rows] for k, v in table.items() if not k.endswith("_source")}, max_components=5
-    )
+    return Population.fit({k: v[rows] for k, v in table.items() if not k.endswith("_source")}, max_components=5)
 
 
 def drawn(population: Population, cls: str, subclass: str, n: int = 3000, **known: float) -> dict[str, Any]:

@@ -41,9 +41,7 @@ def repository_files(*suffixes: str) -> list[Path]:
     if listed.returncode == 0:
         paths = [ROOT / line for line in listed.stdout.splitlines()]
     else:  # an unpacked archive: no repository
-        paths = [
-            p for p in ROOT.rglob("*") if not any(part.startswith(".") for part in p.relative_to(ROOT).parts)
-        ]
+        paths = [p for p in ROOT.rglob("*") if not any(part.startswith(".") for part in p.relative_to(ROOT).parts)]
     return [p for p in paths if p.is_file() and (not suffixes or p.suffix in suffixes)]
 
 
@@ -76,8 +74,7 @@ def test_submodules_are_reached_without_importing_them() -> None:
 
 def test_train_stays_a_function_after_its_module_is_imported() -> None:
     printed = run_python(
-        "import lcgen.train, lcgen; from lcgen.train import train; "
-        "print(lcgen.train is train, callable(train))"
+        "import lcgen.train, lcgen; from lcgen.train import train; print(lcgen.train is train, callable(train))"
     )
     assert printed.split() == ["True", "True"]
 
@@ -311,9 +308,7 @@ def test_contact_sheet_refuses_what_it_cannot_show(curves: LightCurves, tmp_path
     assert not list(tmp_path.iterdir())
 
 
-def test_missing_matplotlib_says_what_to_install(
-    curves: LightCurves, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_matplotlib_says_what_to_install(curves: LightCurves, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"lcgen\[plot\]"):

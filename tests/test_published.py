@@ -190,9 +190,7 @@ def test_a_bad_configuration_names_the_key(key: str, value: object) -> None:
 
 
 def small(architecture: str = "tcn", **options: int) -> PublishedVAE:
-    config = PublishedConfig(
-        architecture=architecture, layers=3, kernel=3, channels=16, dropout=0.0, **options
-    )
+    config = PublishedConfig(architecture=architecture, layers=3, kernel=3, channels=16, dropout=0.0, **options)
     return PublishedVAE(config, seed=3).eval()
 
 
@@ -202,9 +200,7 @@ def test_convolution_is_that_of_its_normalised_weight() -> None:
     v, g = conv.weight_v.detach().numpy(), conv.weight_g.detach().numpy()
     weight = g * v / np.sqrt((v**2).sum(axis=(1, 2), keepdims=True))
     padded = np.pad(x.numpy(), ((0, 0), (0, 0), (6, 0)))
-    expected = np.stack(
-        [np.einsum("oik,nik->no", weight, padded[:, :, t : t + 7 : 2]) for t in range(20)], axis=2
-    )
+    expected = np.stack([np.einsum("oik,nik->no", weight, padded[:, :, t : t + 7 : 2]) for t in range(20)], axis=2)
     expected += conv.bias.detach().numpy()[:, None]
     np.testing.assert_allclose(conv(x).detach().numpy(), expected, atol=1e-12)
 
@@ -301,9 +297,7 @@ def test_template_rows_do_not_depend_on_each_other(architecture: str) -> None:
     z, label = rng.normal(size=(70, 4)), np.eye(8)[rng.integers(8, size=70)]
     whole = published_template(model, z, label, 64)
     for size in (1, 7):
-        parts = [
-            published_template(model, z[i : i + size], label[i : i + size], 64) for i in range(0, 70, size)
-        ]
+        parts = [published_template(model, z[i : i + size], label[i : i + size], 64) for i in range(0, 70, size)]
         assert np.array_equal(np.concatenate(parts), whole)
     assert published_template(model, z[:0], label[:0], 64).shape == (0, 64)
     model.train()
@@ -359,9 +353,7 @@ def test_inputs_are_sorted_two_cycles_and_invert(n: int, n_points: int, seed: in
     times = unscale_phase(out.x[:, 0])
     np.testing.assert_allclose(times[n_points:], times[:n_points] + 1.0, atol=1e-6)
     # every row is one of the observations, unchanged
-    back = np.stack(
-        [times[:n_points], out.zero + out.scale * out.x[:n_points, 1], out.scale * out.x[:n_points, 2]]
-    )
+    back = np.stack([times[:n_points], out.zero + out.scale * out.x[:n_points, 1], out.scale * out.x[:n_points, 2]])
     source = np.stack([phase, mag, err])
     distance = np.abs(back[:, :, None] - source[:, None, :]).max(axis=0).min(axis=1)
     assert distance.max() < 1e-5

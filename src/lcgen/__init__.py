@@ -36,7 +36,9 @@ if TYPE_CHECKING:
         UnitError,
         UnknownNameError,
     )
+    from .evaluate import evaluate
     from .generator import LightCurveGenerator, load_generator
+    from .importer import import_pelsvae
     from .lightcurve import LightCurve, LightCurves
     from .stars import Stars
     from .taxonomy import CLASSES
@@ -66,7 +68,9 @@ __all__ = [
     "UnknownNameError",
     "__version__",
     "as_cadence",
+    "evaluate",
     "generate_ensemble",
+    "import_pelsvae",
     "list_models",
     "load_generator",
     "load_recipe",
@@ -83,6 +87,8 @@ _MODULE_OF = {
     "LightCurves": "lightcurve",
     "Stars": "stars",
     "as_cadence": "cadence",
+    "evaluate": "evaluate",
+    "import_pelsvae": "importer",
     "generate_ensemble": "ensemble",
     "list_models": "assets",
     "load_generator": "generator",
@@ -95,7 +101,7 @@ _MODULE_OF = {
 
 _SUBMODULES = frozenset(
     {
-        *("cadence", "catalog", "ensemble", "errors", "evaluate", "latent", "observe"),
+        *("cadence", "catalog", "ensemble", "errors", "latent", "observe"),
         *("photometry", "plot", "population", "prepare", "taxonomy"),
     }
 )
@@ -128,7 +134,7 @@ def _version() -> str:
 
 
 class _Namespace(ModuleType):
-    """Keeps ``lcgen.train`` the function: importing the submodule of that name would bind the module."""
+    """Keeps ``lcgen.train`` and ``lcgen.evaluate`` functions: importing the submodules would bind the modules."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, ModuleType) and _MODULE_OF.get(name) == name:

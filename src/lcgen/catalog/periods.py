@@ -1,438 +1,246 @@
-"""Periods of stars that come without one.
+"""Periods for the stars of a survey that gives labels but no periods.
 
-A multi-harmonic Lomb-Scargle search (VanderPlas 2018, ApJS 236, 16, doi:10.3847/1538-4365/aab766), refined with the
-regularised Fourier series of :mod:`lcgen.prepare.fourier`. What decides whether a period is kept is how much better
-it folds the data than its best rival, the daily and yearly aliases included.
+:func:`find_periods` searches each star within the periods of its class and keeps what can be trusted;
+:func:`find_period` searches one star.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+from tqdm import tqdm
 
-from ..errors import InputError
-from ..prepare.fourier import FourierFit, fit_fourier
+from ..errors import InputError, UnknownNameError
+from ..lightcurve import LightCurves
+from .period_search import MIN_OBSERVATIONS, PeriodSolution, find_period
 
-if TYPE_CHECKING:  # pragma: no cover
-    from astropy.timeseries import LombScargle
-
-__all__ = ["MIN_OBSERVATIONS", "PeriodSolution", "find_period"]
-
-MIN_OBSERVATIONS = 25
-"""Smallest number of observations that are searched for a period."""
-
-_SIDEREAL = 1.0027379
-_YEAR = 365.25
-# sidereal and solar day, their halves, the year: what a single site cannot tell apart easily [cycles/d]
-_ALIASES = {"day": (_SIDEREAL, 1.0), "half-day": (2 * _SIDEREAL, 2.0), "year": (1.0 / _YEAR, 2.0 / _YEAR)}
-_MULTIPLES = (0.5, 2.0, 1.0 / 3.0, 3.0, 1.5, 2.0 / 3.0)
-# of a binary's frequency: what folds its minima onto each other
-_FAMILY = (1.0, 2.0, 3.0, 4.0, 1.5, 0.5)
-_OVERSAMPLING = 3
-_CANDIDATES = 10
-_REFINED = 5
-_MAX_ROUGHNESS = 20.0
-_MAX_GRID = 20_000_000
+__all__ = ["MIN_OBSERVATIONS", "PERIOD_SEARCHES", "PeriodSearch", "PeriodSolution", "find_period", "find_periods"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PeriodSolution:
-    """The period of one star and how far it can be trusted.
+class PeriodSearch:
+    """How stars of a class are searched, and which solutions are kept.
 
     Attributes
     ----------
-    period : float
-        Period [d]; of binaries the orbital one.
-    period_err : float
-        Standard error from the curvature of the residuals about the best period [d]. It says nothing of aliases.
-    power : float
-        Multi-harmonic Lomb-Scargle power: the share of the weighted variance that the series explains.
-    significance : float
-        Gain in log-likelihood over the best period that is neither this one nor a simple multiple of it:
-        ``n / 2 ln(R_second / R_best)`` with R the weighted sum of squared residuals and n the number of nights, and
-        for pulsators a prior against high harmonics (see Notes of :func:`find_period`).
-    second_period : float
-        That rival [d]; NaN if there is none within the range.
-    second_ratio : float
-        ``second_period / period``.
-    alias : str
-        What the rival is to the period: ``"day"``, ``"half-day"`` or ``"year"``, else an empty string.
-    multiple : float
-        Gain in log-likelihood, as above, over the best simple multiple (1/2, 2, 1/3, 3 ...) in the range; infinite
-        if there is none. Negative where a longer multiple folds better, but not by as much as its freedom is worth.
-    scatter_ratio : float
-        Weighted standard deviation of the residuals of the folded fit, over that of the magnitudes.
-    n_observations, n_nights : int
-        Observations used, and nights among them.
-    doubled : bool
-        Of binaries: the period is twice the one that folds the data, by default and not because the minima differ.
+    period_range : tuple of float
+        Shortest and longest period [d].
+    n_terms, base_harmonic : int
+        See :func:`find_period`.
+    min_significance : float
+        Smallest ``PeriodSolution.significance``.
+    max_scatter_ratio : float
+        Largest ``PeriodSolution.scatter_ratio``.
+    allow_doubled : bool
+        Whether to keep a binary's period that was doubled by default; false where single eclipses are common.
     """
 
-    period: float
-    period_err: float
-    power: float
-    significance: float
-    second_period: float
-    second_ratio: float
-    alias: str
-    multiple: float
-    scatter_ratio: float
-    n_observations: int
-    n_nights: int
-    doubled: bool = False
+    period_range: tuple[float, float]
+    n_terms: int
+    base_harmonic: int = 1
+    min_significance: float = 4.0
+    max_scatter_ratio: float = 0.85
+    allow_doubled: bool = True
 
 
-def find_period(
-    mjd: ArrayLike,
-    mag: ArrayLike,
-    mag_err: ArrayLike,
+# Ranges hold the periods that Catalina South (Drake et al. 2017, MNRAS 469, 3688) and OGLE-III give to stars of the
+# class, less a few in a hundred at the ends, which are aliases there as often as not, and somewhat more at the short
+# end where the survey is known to miss stars. Thresholds: docs/periods.md has what they were measured to keep.
+PERIOD_SEARCHES: Mapping[str, PeriodSearch] = MappingProxyType(
+    {
+        "ACEP": PeriodSearch(period_range=(0.4, 5.0), n_terms=3),
+        "CEP/F": PeriodSearch(period_range=(0.8, 60.0), n_terms=4),
+        "CEP/1O": PeriodSearch(period_range=(0.24, 7.5), n_terms=3),
+        "CEP/2O": PeriodSearch(period_range=(0.24, 2.5), n_terms=3),
+        "CEP/1O/2O": PeriodSearch(period_range=(0.24, 2.5), n_terms=3),
+        "DSCT": PeriodSearch(period_range=(0.04, 0.4), n_terms=2),
+        "ECL": PeriodSearch(period_range=(0.2, 20.0), n_terms=3, base_harmonic=2),
+        "ECL/EA": PeriodSearch(period_range=(0.24, 20.0), n_terms=4, base_harmonic=2, allow_doubled=False),
+        "ECL/EB": PeriodSearch(period_range=(0.2, 20.0), n_terms=3, base_harmonic=2),
+        "ECL/EW": PeriodSearch(period_range=(0.16, 2.0), n_terms=2, base_harmonic=2),
+        "LPV": PeriodSearch(period_range=(50.0, 1000.0), n_terms=1),
+        "LPV/Mira": PeriodSearch(period_range=(70.0, 1000.0), n_terms=1),
+        "RRLYR": PeriodSearch(period_range=(0.18, 0.95), n_terms=3),
+        "RRLYR/RRab": PeriodSearch(period_range=(0.36, 0.95), n_terms=3),
+        "RRLYR/RRc": PeriodSearch(period_range=(0.18, 0.5), n_terms=2),
+        "T2CEP": PeriodSearch(period_range=(0.4, 120.0), n_terms=3),
+    }
+)
+"""Searches by class, or by class and subclass as in ``"RRLYR/RRab"``.
+
+There is none for stars that pulsate in the fundamental mode and the first overtone at once (``CEP/F/1O``,
+``RRLYR/RRd``), where the stronger period need not be the one that catalogues quote, nor for ELL, where spots and
+ellipsoids differ by a factor of two.
+"""
+
+_NOT_SEARCHED = frozenset({"CEP/F/1O", "RRLYR/RRd"})
+
+
+def find_periods(
+    lightcurves: LightCurves,
     *,
-    period_range: tuple[float, float],
-    n_terms: int = 3,
-    base_harmonic: int = 1,
-    refine: bool = True,
-) -> PeriodSolution:
-    """Find the period of one star.
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    progress: bool | None = None,
+    workers: int = 1,
+) -> LightCurves:
+    """Find the periods of the stars that have none.
 
     Parameters
     ----------
-    mjd, mag, mag_err : array_like, shape (n_obs,)
-        Times [d], magnitudes and errors [mag], in one band.
-    period_range : tuple of float
-        Shortest and longest period to consider [d].
-    n_terms : int, optional
-        Harmonics of the search: of the dominant frequency, that is ``base_harmonic / period``.
-    base_harmonic : {1, 2}, optional
-        2 for eclipsing and ellipsoidal variables, whose two minima make one period. Where the minima cannot be told
-        apart the longer period is returned.
-    refine : bool, optional
-        Whether to compare the best candidates by their regularised Fourier fits. Without it the Lomb-Scargle power
-        decides, which is faster and confuses more aliases.
+    lightcurves : LightCurves
+        Columns ``class``, ``subclass``, and ``period`` where known. Of a star in several bands the band with most
+        observations is searched.
+    ranges : mapping of str to tuple of float, optional
+        Shortest and longest period [d] by class (``"RRLYR"``) or class and subclass (``"RRLYR/RRab"``), in place of
+        those of :data:`PERIOD_SEARCHES`.
+    progress : bool, optional
+        Whether to show a progress bar; by default where standard error is a terminal.
+    workers : int, optional
+        Number of processes. The result does not depend on it.
 
     Returns
     -------
-    PeriodSolution
+    LightCurves
+        The same stars with ``period`` [d] filled in where a solution can be trusted; with ``period_quality``, the
+        significance of that solution (NaN for periods that were known, or are not found); and ``period_err`` [d].
+        ``meta["periods"]`` counts the stars: ``known``, ``found``, and by the reason why there is still none:
+        ``no search`` (of their class), ``few observations``, ``constant``, ``ambiguous`` (a rival folds nearly as
+        well), ``alias`` (and it is an alias of a day or a year), ``half or double``, ``poor fold``, ``edge`` (of the
+        range), ``day`` (the period is that of the nights).
 
     Raises
     ------
     InputError
-        With fewer than 25 observations, values that are not finite, errors that are not positive, magnitudes that
-        are all the same, or a range that is empty or would take more than 20 million frequencies.
+        If a range is empty, `workers` is not positive, or there is no column ``class``.
+    UnknownNameError
+        If `ranges` names a class that is not searched.
 
-    Notes
-    -----
-    The single-term periodogram is computed once, on a grid of three frequencies per 1 / time span that reaches the
-    highest harmonic; its sums over harmonics propose candidates. These, their multiples and their aliases of a day,
-    half a day and a year are then fitted exactly, first with a Fourier series (Lomb-Scargle of several terms), then
-    with the regularised one. Errors get a floor of a tenth of the spread, so that a truncated series is not
-    held against a star with precise photometry, and single far outliers are left out. With ``base_harmonic=1`` the
-    harmonics k > 1 have a Gaussian prior with standard deviation 1/k of the first: at a wrong period of a noisy star
-    high harmonics take over.
-
-    Examples
+    See Also
     --------
-    >>> import numpy as np
-    >>> rng = np.random.default_rng(1)
-    >>> mjd = 53000 + np.sort(rng.uniform(0, 400, 150))
-    >>> mag = 15 + 0.3 * np.sin(2 * np.pi * mjd / 0.5678) + rng.normal(0, 0.03, 150)
-    >>> solution = find_period(mjd, mag, np.full(150, 0.03), period_range=(0.2, 1.0))
-    >>> round(solution.period, 4)
-    0.5678
+    lcgen.catalog.join_parameters : gives the periods found in one band to the same stars in another.
     """
-    low, high = _checked_range(period_range)
-    if base_harmonic not in (1, 2):
-        raise InputError(f"base_harmonic = {base_harmonic!r}; allowed are 1 and 2")
-    if not 1 <= n_terms <= 10:
-        raise InputError(f"n_terms = {n_terms!r}; allowed are 1 to 10")
-    search = _Search(mjd, mag, mag_err, n_terms=n_terms, base_harmonic=base_harmonic, low=1.0 / high, high=1.0 / low)
-    found = search.candidates()
-    return search.decide(found, refine=refine)
+    if workers < 1:
+        raise InputError(f"workers = {workers}; at least 1 is needed")
+    if "class" not in lightcurves.columns:
+        raise InputError(f"periods are searched by class; columns are: {', '.join(lightcurves.columns) or 'none'}")
+    searches = _with_ranges(ranges or {})
+    n = len(lightcurves)
+    cls = np.asarray(lightcurves.columns["class"]).astype(np.str_)
+    subclass = np.asarray(lightcurves.columns.get("subclass", np.full(n, ""))).astype(np.str_)
+    period = np.array(lightcurves.columns.get("period", np.full(n, np.nan)), dtype=float)
+    quality, error = (
+        np.array(lightcurves.columns.get(name, np.full(n, np.nan)), dtype=float)
+        for name in ("period_quality", "period_err")
+    )
+    known = np.isfinite(period) & (period > 0)
+    counts: Counter[str] = Counter(known=int(known.sum()), found=0)
+
+    wanted: list[tuple[int, PeriodSearch]] = []
+    for i in np.flatnonzero(~known):
+        period[i] = np.nan
+        search = _search_of(searches, str(cls[i]), str(subclass[i]))
+        if search is None:
+            counts["no search"] += 1
+        else:
+            wanted.append((int(i), search))
+    tasks = ((_in_one_band(lightcurves, i), search) for i, search in wanted)
+    solved = tqdm(
+        _solve(tasks, workers),
+        total=len(wanted),
+        desc="periods",
+        unit="star",
+        disable=None if progress is None else not progress,
+    )
+    for (i, _), solution in zip(wanted, solved, strict=True):
+        if isinstance(solution, str):
+            counts[solution] += 1
+        else:
+            counts["found"] += 1
+            period[i], quality[i], error[i] = solution.period, solution.significance, solution.period_err
+    columns = {**lightcurves.columns, "period": period, "period_quality": quality, "period_err": error}
+    return replace(lightcurves, columns=columns, meta={**lightcurves.meta, "periods": dict(counts)})
 
 
-def _checked_range(period_range: tuple[float, float]) -> tuple[float, float]:
-    try:
-        low, high = (float(value) for value in period_range)
-    except (TypeError, ValueError):
-        raise InputError(f"period_range must be two numbers, received {period_range!r}") from None
-    if not (0 < low < high < np.inf):
-        raise InputError(f"period_range must be two increasing positive numbers, received ({low:g}, {high:g})")
-    return low, high
+def _with_ranges(ranges: Mapping[str, tuple[float, float]]) -> dict[str, PeriodSearch]:
+    searches = dict(PERIOD_SEARCHES)
+    for name, limits in ranges.items():
+        search = searches.get(name) or (searches.get(name.partition("/")[0]) if name not in _NOT_SEARCHED else None)
+        if search is None:
+            raise UnknownNameError("class to search", name, searches)
+        searches[name] = replace(search, period_range=limits)
+        if name.count("/") == 0:
+            # a range for a class is meant for its subclasses, unless they have their own
+            for key in PERIOD_SEARCHES:
+                if key.startswith(f"{name}/") and key not in ranges:
+                    searches[key] = replace(searches[key], period_range=limits)
+    return searches
 
 
-@dataclass(kw_only=True)
-class _Candidate:
-    """A frequency; its `cost` is minus the log-likelihood (and log-prior), `rss` its weighted sum of squares."""
-
-    frequency: float
-    rss: float
-    cost: float
-    curvature: float = np.nan
+def _search_of(searches: Mapping[str, PeriodSearch], cls: str, subclass: str) -> PeriodSearch | None:
+    name = f"{cls}/{subclass}" if subclass else cls
+    return None if name in _NOT_SEARCHED else searches.get(name, searches.get(cls))
 
 
-class _Search:
-    """One star: its cleaned data, and the two ways of judging a frequency."""
-
-    def __init__(
-        self,
-        mjd: ArrayLike,
-        mag: ArrayLike,
-        mag_err: ArrayLike,
-        *,
-        n_terms: int,
-        base_harmonic: int,
-        low: float,
-        high: float,
-    ) -> None:
-        t, y, err = (np.asarray(x, dtype=float) for x in (mjd, mag, mag_err))
-        if t.ndim != 1 or t.shape != y.shape or y.shape != err.shape:
-            raise InputError(f"times, magnitudes and errors have shapes {t.shape}, {y.shape}, {err.shape}")
-        if t.size < MIN_OBSERVATIONS:
-            raise InputError(f"a period search needs at least {MIN_OBSERVATIONS} observations, received {t.size}")
-        if not (np.isfinite(t).all() and np.isfinite(y).all() and np.isfinite(err).all() and (err > 0).all()):
-            raise InputError("a period search needs finite times and magnitudes and positive errors")
-        keep = _not_outlying(y, faint=base_harmonic == 1)
-        t, y, err = t[keep], y[keep], err[keep]
-        self.spread = float(np.std(y))
-        self.span = float(np.ptp(t))
-        if not (self.spread > 0 and self.span > 0):
-            raise InputError("a period search needs magnitudes and times that are not all the same")
-        self.t, self.y = t - t.min(), y
-        self.err = np.hypot(err, 0.1 * self.spread)
-        self.weight = self.err**-2
-        self.nights = int(np.unique(np.floor(t)).size)
-        self.low, self.high = low, high
-        self.base, self.n_terms = base_harmonic, n_terms
-        self.harmonics = min(2 * n_terms * base_harmonic, 12)
-        centre = np.sum(self.weight * y) / np.sum(self.weight)
-        self.total = float(np.sum(self.weight * (y - centre) ** 2))
-
-    def _periodogram(self, n_terms: int) -> LombScargle:
-        from astropy.timeseries import LombScargle
-
-        # too many terms for few observations would fit anything
-        n_terms = max(1, min(n_terms, self.t.size // 8))
-        return LombScargle(self.t, self.y, self.err, nterms=n_terms)
-
-    def candidates(self) -> NDArray[np.float64]:
-        """Frequencies worth a closer look, most promising first."""
-        step = 1.0 / (_OVERSAMPLING * self.span)
-        first, last = max(int(np.floor(self.low / step)), 1), int(np.ceil(self.high / step))
-        top = self.n_terms * self.base
-        n_grid = last * top
-        if n_grid > _MAX_GRID:
-            raise InputError(
-                f"periods from {1 / self.high:g} to {1 / self.low:g} d over {self.span:g} d need {n_grid} frequencies, "
-                f"{_MAX_GRID} are allowed; raise the shortest period"
-            )
-        grid = step * np.arange(1, n_grid + 1)
-        # candidates need an accuracy of a few per cent only, which allows a small transform
-        fast = {"algorithm": "fasper", "trig_sum_kwds": {"oversampling": 2}}
-        periodogram = self._periodogram(1)
-        power = np.asarray(periodogram.power(grid, method="fast", assume_regular_frequency=True, method_kwds=fast))
-        power = np.concatenate([[0.0], np.nan_to_num(power)])
-        index = np.arange(first, last + 1)
-        sets = [[self.base], [self.base * k for k in range(1, self.n_terms + 1)]]
-        if self.base == 2:
-            sets.append(list(range(1, top + 1)))
-        found: list[float] = []
-        for harmonics in sets:
-            score = np.zeros(index.size)
-            for k in harmonics:
-                score += _pooled(power, k // 2)[k * index]
-            found.extend(step * index[_peaks(score, _CANDIDATES)])
-        return np.array(found)
-
-    def decide(self, start: NDArray[np.float64], *, refine: bool) -> PeriodSolution:
-        """Compare candidates and their aliases, and choose."""
-        pool = self._polish(start)
-        more = [f for c in pool[:3] for f in self._relatives(c.frequency)]
-        pool = _distinct([*pool, *self._polish(np.array(more))], 0.7 / self.span)
-        if refine:
-            pool = _distinct([self._refined(c) for c in pool[:_REFINED]], 0.7 / self.span)
-        best, doubled = self._simplest(pool)
-        if refine:
-            best = self._refined(best, width=0.03)
-        return self._solution(best, pool, doubled=doubled)
-
-    def _polish(self, frequencies: NDArray[np.float64]) -> list[_Candidate]:
-        """The best frequency near each of the given ones, by the Lomb-Scargle power of several terms."""
-        centre = np.unique(frequencies)
-        centre = centre[(centre >= self.low) & (centre <= self.high)]
-        if centre.size == 0:
-            return []
-        terms = self.n_terms * self.base
-        step = 0.5 / (self.span * max(terms, 2))
-        # half the spacing of the scan on either side is enough
-        reach = int(np.ceil(0.25 / (_OVERSAMPLING * self.span) / step)) + 1
-        grid = centre[:, None] + step * np.arange(-reach, reach + 1)
-        grid = np.clip(grid, self.low, self.high)
-        power = np.asarray(self._periodogram(terms).power(grid.ravel(), method="chi2")).reshape(grid.shape)
-        chosen = power.argmax(axis=1)
-        rows = np.arange(centre.size)
-        out = [
-            self._candidate(float(f), float(1.0 - p) * self.total)
-            for f, p in zip(grid[rows, chosen], power[rows, chosen], strict=True)
-        ]
-        return _distinct(out, 0.7 / self.span)
-
-    def _relatives(self, frequency: float) -> list[float]:
-        shifts = [s / b for values in _ALIASES.values() for s in values for b in range(1, self.base + 1)]
-        near = [abs(frequency + sign * s) for s in shifts for sign in (-1.0, 1.0)]
-        # a periodogram may peak at the mirror of an alias: s - f instead of s + f
-        return [*near, *(frequency * m for m in _MULTIPLES)]
-
-    def _candidate(self, frequency: float, rss: float, prior: float = 0.0) -> _Candidate:
-        # nights count and not observations: residuals within a night are correlated
-        cost = 0.5 * self.nights * float(np.log(max(rss, 1e-9 * self.total))) + prior
-        return _Candidate(frequency=frequency, rss=rss, cost=cost)
-
-    def _at(self, frequency: float) -> _Candidate:
-        """A frequency judged by its regularised Fourier fit."""
-        phase = (self.t * frequency) % 1.0
-        fit = fit_fourier(phase, self.y, self.err, n_harmonics=self.harmonics, base_harmonic=self.base)
-        rss = float(np.sum(self.weight * (self.y - fit(phase)) ** 2))
-        return self._candidate(frequency, rss, self._roughness(fit) if self.base == 1 else 0.0)
-
-    def _roughness(self, fit: FourierFit) -> float:
-        # Pulsators are dominated by their first harmonic; a wrong period makes up for its misfit by high ones.
-        amplitude = np.hypot(*fit.coefficients.T)
-        k = np.arange(2, amplitude.size + 1)
-        relative = k * amplitude[1:] / max(float(amplitude[0]), 1e-6 * self.spread)
-        return min(0.5 * float(np.sum(relative**2)), _MAX_ROUGHNESS)
-
-    def _refined(self, candidate: _Candidate, width: float = 0.12) -> _Candidate:
-        """Minimise the cost over a fine grid, then between its points with a parabola."""
-        offsets = np.linspace(-width, width, 7) / self.span
-        tried = [self._at(float(f)) for f in np.clip(candidate.frequency + offsets, self.low, self.high)]
-        cost = np.array([c.cost for c in tried])
-        i = int(cost.argmin())
-        best = tried[i]
-        if 0 < i < cost.size - 1:
-            h = float(offsets[1] - offsets[0])
-            bend = float(cost[i - 1] - 2 * cost[i] + cost[i + 1]) / h**2
-            if bend > 0:
-                best.frequency += float(np.clip(0.5 * (cost[i - 1] - cost[i + 1]) / (bend * h), -h, h))
-                best.curvature = bend
-        return best
-
-    def _simplest(self, pool: list[_Candidate]) -> tuple[_Candidate, bool]:
-        """The best candidate, or a multiple of its frequency that folds as well with less freedom."""
-        best = min(pool, key=lambda c: c.cost)
-        if self.base == 2:
-            return self._orbital(best)
-        # twice the period can fold anything that the period folds: it must gain what its terms are worth
-        penalty = 1.5 * float(np.log(self.nights))
-        simpler = [c for c in pool if self._is_ratio(c, best, (2.0, 3.0)) and c.cost - best.cost < penalty]
-        return max(simpler, key=lambda c: c.frequency, default=best), False
-
-    def _orbital(self, best: _Candidate) -> tuple[_Candidate, bool]:
-        """Of a family of periods that fold a binary, the one with two minima; and whether that is a default."""
-        family = [self._at(best.frequency * m) for m in _FAMILY if m == 1.0 or self._may_be_half(best.frequency * m)]
-        least = min(family, key=lambda c: c.cost)
-        # Nights of one system differ by more than its noise, so that a longer period always gains something. Unequal
-        # minima need no gain: their half period has but one minimum, and is doubled.
-        penalty = min(
-            0.5 * self.harmonics * float(np.log(self.nights)),
-            0.3 * (self._candidate(0.0, self.total).cost - least.cost),
-        )
-        shortest = max((c for c in family if c.cost - least.cost <= penalty), key=lambda c: c.frequency)
-        if shortest.frequency <= self.high and self._has_two_minima(shortest.frequency):
-            return shortest, False
-        if shortest.frequency < 2.0 * self.low:
-            return shortest, True
-        double = self._at(0.5 * shortest.frequency)
-        return double, shortest.cost - double.cost < np.log(self.nights)
-
-    def _may_be_half(self, frequency: float) -> bool:
-        return self.low <= frequency <= 2.0 * self.high
-
-    def _has_two_minima(self, frequency: float) -> bool:
-        phase = (self.t * frequency) % 1.0
-        fit = fit_fourier(phase, self.y, self.err, n_harmonics=self.harmonics, base_harmonic=self.base)
-        curve = fit(np.arange(200) / 200)
-        primary = int(curve.argmax())
-        away = np.roll(curve, -primary)[70:131]
-        place = (70 + int(away.argmax())) / 200
-        # the data and not the series, which ripples beside a narrow eclipse
-        phase = (phase - primary / 200) % 1.0
-        first, second = np.minimum(phase, 1.0 - phase) < 0.03, np.abs(phase - place) < 0.03
-        outside = (np.abs(phase - 0.25) < 0.1) | (np.abs(phase - 0.75) < 0.1)
-        if min(first.sum(), second.sum(), outside.sum()) < 3:
-            return False
-        level = float(np.median(self.y[outside]))
-        depths = [float(np.mean(self.y[rows])) - level for rows in (first, second)]
-        noise = fit.scatter / np.sqrt(second.sum())
-        return depths[1] > max(0.08 * depths[0], 4.0 * noise)
-
-    def _is_ratio(self, a: _Candidate, b: _Candidate, ratios: tuple[float, ...]) -> bool:
-        return any(abs(a.frequency - r * b.frequency) * self.span < 1.0 for r in ratios)
-
-    def _is_multiple(self, a: _Candidate, b: _Candidate) -> bool:
-        return self._is_ratio(a, b, (*_MULTIPLES, 0.25, 4.0))
-
-    def _solution(self, best: _Candidate, pool: list[_Candidate], *, doubled: bool) -> PeriodSolution:
-        # a rival within a resolution element is the same peak
-        others = [c for c in pool if abs(c.frequency - best.frequency) * self.span > 1.0]
-        rivals = [c for c in others if not self._is_multiple(c, best)]
-        second = min(rivals, key=lambda c: c.cost, default=None)
-        multiples = [c.cost - best.cost for c in others if self._is_multiple(c, best)]
-        power = self._periodogram(self.n_terms * self.base).power(np.array([best.frequency]), method="chi2")
-        error = best.curvature**-0.5 if best.curvature > 0 else np.nan
-        return PeriodSolution(
-            period=1.0 / best.frequency,
-            period_err=float(error) / best.frequency**2,
-            power=float(power[0]),
-            significance=second.cost - best.cost if second is not None else np.inf,
-            second_period=1.0 / second.frequency if second is not None else np.nan,
-            second_ratio=best.frequency / second.frequency if second is not None else np.nan,
-            alias=self._alias(best.frequency, second.frequency) if second is not None else "",
-            multiple=min(multiples, default=np.inf),
-            scatter_ratio=float(np.sqrt(best.rss / self.total)),
-            n_observations=int(self.t.size),
-            n_nights=self.nights,
-            doubled=doubled,
-        )
-
-    def _alias(self, a: float, b: float) -> str:
-        for name, shifts in _ALIASES.items():
-            for s in shifts:
-                for base in {1, self.base}:
-                    if min(abs(abs(a - b) - s / base), abs(a + b - s / base)) < 1.5 / self.span:
-                        return name
-        return ""
+_Data = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
-def _not_outlying(y: NDArray, *, faint: bool, limit: float = 6.0) -> NDArray[np.bool_]:
-    # a deep eclipse is faint and rare, as an outlier is: only bright ones go there
-    middle = np.median(y)
-    scale = max(1.4826 * float(np.median(np.abs(y - middle))), 1e-6)
-    off = (y - middle) / scale
-    keep = off > -limit
-    return keep & (off < limit) if faint else keep
+def _in_one_band(lightcurves: LightCurves, i: int) -> _Data:
+    rows = slice(int(lightcurves.offsets[i]), int(lightcurves.offsets[i + 1]))
+    band = lightcurves.band_index[rows]
+    keep = band == np.bincount(band).argmax() if band.size else np.zeros(0, dtype=bool)
+    mjd, mag, err = lightcurves.mjd[rows][keep], lightcurves.mag[rows][keep], lightcurves.mag_err[rows][keep]
+    good = np.isfinite(mjd) & np.isfinite(mag) & np.isfinite(err) & (err > 0)
+    return mjd[good], mag[good], err[good]
 
 
-def _pooled(power: NDArray, half: int) -> NDArray:
-    if half == 0:
-        return power
-    from scipy.ndimage import maximum_filter1d
+def _solve(tasks: Iterator[tuple[_Data, PeriodSearch]], workers: int) -> Iterator[PeriodSolution | str]:
+    if workers == 1:
+        yield from map(_one, tasks)
+        return
+    from multiprocessing import get_context
 
-    return maximum_filter1d(power, 2 * half + 1, mode="constant")
-
-
-def _peaks(score: NDArray, n: int) -> NDArray[np.int64]:
-    """Indices of the highest local maxima."""
-    padded = np.concatenate([[-np.inf], score, [-np.inf]])
-    local = np.flatnonzero((score >= padded[:-2]) & (score > padded[2:]))
-    return local[np.argsort(score[local])[::-1][:n]]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_one, tasks, chunksize=16)
 
 
-def _distinct(candidates: list[_Candidate], resolution: float) -> list[_Candidate]:
-    """The best of every group of candidates closer than `resolution`, best first."""
-    kept: list[_Candidate] = []
-    for candidate in sorted(candidates, key=lambda c: c.cost):
-        if all(abs(candidate.frequency - k.frequency) > resolution for k in kept):
-            kept.append(candidate)
-    return kept
+def _one(task: tuple[_Data, PeriodSearch]) -> PeriodSolution | str:
+    """The solution of a star, or why there is none."""
+    (mjd, mag, err), search = task
+    if mjd.size < MIN_OBSERVATIONS:
+        return "few observations"
+    if not (np.ptp(mjd) > 0 and np.ptp(mag) > 0):
+        return "constant"
+    solution = find_period(
+        mjd,
+        mag,
+        err,
+        period_range=search.period_range,
+        n_terms=search.n_terms,
+        base_harmonic=search.base_harmonic,
+    )
+    return _doubt(solution, search, float(np.ptp(mjd))) or solution
+
+
+def _doubt(solution: PeriodSolution, search: PeriodSearch, span: float) -> str:
+    """The reason not to trust a solution; an empty string if there is none."""
+    if solution.scatter_ratio > search.max_scatter_ratio:
+        return "poor fold"
+    if not solution.significance >= search.min_significance:
+        return "alias" if solution.alias else "ambiguous"
+    if solution.doubled and not search.allow_doubled:
+        return "half or double"
+    low, high = search.period_range
+    if min(solution.period / low, high / solution.period) < 1.002:
+        return "edge"
+    frequency = search.base_harmonic / solution.period
+    nights = [k * day for k in (1, 2, 3) for day in (1.0, 1.0027379)]
+    if min(abs(frequency - f) for f in nights) * span < 1.0:
+        return "day"
+    return ""

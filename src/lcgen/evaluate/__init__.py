@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .card import Comparison, GroupCard, ReportCard
 from .pairing import Group
-from .run import evaluate, quick_card
+from .run import evaluate, load_curves, quick_card
 from .sources import RIVALS, CurveSource
 from .twosample import Estimate
 
@@ -20,5 +20,6 @@ __all__ = [
     "GroupCard",
     "ReportCard",
     "evaluate",
+    "load_curves",
     "quick_card",
 ]

@@ -112,10 +112,12 @@ def two_sample_auc(
     label = np.repeat([0, 1], [len(real), len(synthetic)])
     score = _scores(x, label, np.concatenate([fold, other_fold]), int(random.integers(2**31 - 1)))
     unit = np.concatenate([owner, other])
-    draws = [
-        auc_of_ranks(score, label, np.bincount(chosen, minlength=unit.max() + 1)[unit].astype(float))
-        for chosen in random.integers(0, unit.max() + 1, size=(_N_BOOT, int(unit.max()) + 1))
-    ]
+    draws = []
+    for chosen in random.integers(0, unit.max() + 1, size=(_N_BOOT, int(unit.max()) + 1)):
+        weight = np.bincount(chosen, minlength=unit.max() + 1)[unit].astype(float)
+        # of very few stars a draw may leave one side empty
+        if weight[label == 1].any() and weight[label == 0].any():
+            draws.append(auc_of_ranks(score, label, weight))
     return Estimate(value=auc_of_ranks(score, label), error=float(np.std(draws)), n=len(real))
 
 
