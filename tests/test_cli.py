@@ -287,7 +287,7 @@ def test_ensemble_of_given_stars_under_an_opsim_schedule(run: Run, bundled: Path
 
 
 def test_interrupted_ensemble_goes_on(run: Run, bundled: Path) -> None:
-    line = "ensemble --cadence css --classes RRLYR --per-class 150 --batch-size 4 --seed 5"
+    line = "ensemble --cadence css --classes RRLYR --per-class 1500 --batch-size 4 --seed 5"
     words = line.split()
 
     def interrupt() -> None:

@@ -18,6 +18,7 @@ from .ogle import (
 )
 from .packing import PackSummary, pack_directory
 from .packs import read_pack, write_pack
+from .periods import PERIOD_SEARCHES, PeriodSearch, PeriodSolution, find_period, find_periods
 from .quality import usable_rows
 from .table import StarTable
 from .tables import DISTANCE_MODULI, read_fourier_table, read_physical_parameters
@@ -26,11 +27,16 @@ from .text import Skipped
 __all__ = [
     "CSS_TYPES",
     "DISTANCE_MODULI",
+    "PERIOD_SEARCHES",
     "PackSummary",
+    "PeriodSearch",
+    "PeriodSolution",
     "Photometry",
     "Skipped",
     "StarTable",
     "canonical_column",
+    "find_period",
+    "find_periods",
     "join_parameters",
     "normalise_ogle_id",
     "ogle_class",

@@ -8,7 +8,7 @@ it folds the data than its best rival, the daily and yearly aliases included.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -229,9 +229,8 @@ class _Search:
             )
         grid = step * np.arange(1, n_grid + 1)
         # candidates need an accuracy of a few per cent only, which allows a small transform
-        fast = {"algorithm": "fasper", "trig_sum_kwds": {"oversampling": 2}}
-        periodogram = self._periodogram(1)
-        power = np.asarray(periodogram.power(grid, method="fast", assume_regular_frequency=True, method_kwds=fast))
+        options: dict[str, Any] = {"trig_sum_kwds": {"oversampling": 2}}
+        power = self._fast_power(grid, options)
         power = np.concatenate([[0.0], np.nan_to_num(power)])
         index = np.arange(first, last + 1)
         sets = [[self.base], [self.base * k for k in range(1, self.n_terms + 1)]]
@@ -245,13 +244,25 @@ class _Search:
             found.extend(step * index[_peaks(score, _CANDIDATES)])
         return np.array(found)
 
+    def _fast_power(self, grid: NDArray[np.float64], options: dict[str, Any]) -> NDArray[np.float64]:
+        periodogram = self._periodogram(1)
+        arguments: dict[str, Any] = {"method": "fast", "assume_regular_frequency": True}
+        try:
+            power = periodogram.power(grid, **arguments, method_kwds={"algorithm": "fasper", **options})
+        except TypeError:
+            # before astropy had several algorithms it had this one
+            power = periodogram.power(grid, **arguments, method_kwds=options)
+        return np.asarray(power)
+
     def decide(self, start: NDArray[np.float64], *, refine: bool) -> PeriodSolution:
         """Compare candidates and their aliases, and choose."""
         pool = self._polish(start)
         more = [f for c in pool[:3] for f in self._relatives(c.frequency)]
         pool = _distinct([*pool, *self._polish(np.array(more))], 0.7 / self.span)
         if refine:
-            pool = _distinct([self._refined(c) for c in pool[:_REFINED]], 0.7 / self.span)
+            # the best few, and rivals even where the first places go to multiples of one period
+            rivals = [c for c in pool[_REFINED - 2 :] if not self._is_multiple(c, pool[0])]
+            pool = _distinct([self._refined(c) for c in pool[: _REFINED - 2] + rivals[:2]], 0.7 / self.span)
         best, doubled = self._simplest(pool)
         if refine:
             best = self._refined(best, width=0.03)
@@ -344,7 +355,7 @@ class _Search:
         if shortest.frequency < 2.0 * self.low:
             return shortest, True
         double = self._at(0.5 * shortest.frequency)
-        return double, shortest.cost - double.cost < np.log(self.nights)
+        return double, bool(shortest.cost - double.cost < np.log(self.nights))
 
     def _may_be_half(self, frequency: float) -> bool:
         return self.low <= frequency <= 2.0 * self.high

@@ -45,9 +45,9 @@ def _normalised(curves: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def nearest_two(curves: NDArray[np.floating], training: NDArray[np.floating]) -> NDArray[np.float64]:
     """Distances to the two nearest training curves, all taken to zero mean and unit variance: shape (n, 2)."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
-    distance, _ = cKDTree(_normalised(training)).query(_normalised(curves), k=2)
+    distance, _ = KDTree(_normalised(training)).query(_normalised(curves), k=2)
     return np.asarray(distance)
 
 

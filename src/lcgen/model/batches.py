@@ -47,7 +47,7 @@ def encoder_extras(curves: PreparedCurves, conditioner: Conditioner) -> NDArray[
 
 def _typical_sigma(curves: PreparedCurves) -> NDArray[np.float64]:
     edges = zip(curves.offsets[:-1], curves.offsets[1:], strict=True)
-    return np.array([np.median(curves.sigma[a:b]) for a, b in edges])
+    return np.array([float(np.median(curves.sigma[a:b])) for a, b in edges])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -231,7 +231,7 @@ def _calibrate(mode: str, stars: NDArray[np.float64]) -> tuple[Callable[..., NDA
         return np.where(valid, value, np.nan)
 
     terms = " ".join(f"{c:+.3f} {n}" for c, n in zip(solution[1:], ("P", "phi31", "A2"), strict=True))
-    text = f"[Fe/H]({mode}) = {solution[0]:.3f} {terms}, rms {scatter:.2f} dex, {len(feh)} stars."
+    text = f"[Fe/H] of {mode} = {solution[0]:.3f} {terms}, rms {scatter:.2f} dex, {len(feh)} stars."
     return predict, text
 
 
