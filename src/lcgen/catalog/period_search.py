@@ -227,7 +227,7 @@ class _Search:
                 f"periods from {1 / self.high:g} to {1 / self.low:g} d over {self.span:g} d need {n_grid} frequencies, "
                 f"{_MAX_GRID} are allowed; raise the shortest period"
             )
-        grid = step * np.arange(1, n_grid + 1)
+        grid = step * np.arange(1, n_grid + 1, dtype=np.float64)
         # candidates need an accuracy of a few per cent only, which allows a small transform
         options: dict[str, Any] = {"trig_sum_kwds": {"oversampling": 2}}
         power = self._fast_power(grid, options)

@@ -119,6 +119,7 @@ class CurveBatches:
         swap: float = 0.0,
         drop_parameters: float = 0.0,
         drop_subclass: float = 0.0,
+        drop_class: float = 0.0,
         period_jitter: float = 0.0,
         input_noise: float = 0.0,
         augment: AugmentConfig | None = None,
@@ -137,6 +138,9 @@ class CurveBatches:
             Probability that a known parameter is hidden, one by one; half of that, that all but the period are.
         drop_subclass : float
             Probability that the subclass is hidden.
+        drop_class : float
+            Probability that the encoder does not see the class, so that it reads curves of rare classes as it reads
+            all others.
         period_jitter : float
             Standard deviation by which the decoder's log period is moved, in units of the class's width: without it
             the exact period gives a star of a rare class away, and the decoder learns that star by heart.
@@ -164,6 +168,8 @@ class CurveBatches:
         known = (draw(n, 1) >= drop_subclass).float()
         star[:, self._subclass_columns] *= known
         decoder[:, self._subclass_columns] *= known
+        if generator is not None and drop_class:
+            star[:, : self._subclass_columns.stop] *= (draw(n, 1) >= drop_class).float()
 
         if generator is not None and period_jitter:
             move = period_jitter * torch.randn((n, 1), generator=generator, device=self.device)

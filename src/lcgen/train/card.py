@@ -57,8 +57,8 @@ def write_card(generator: LightCurveGenerator, report: dict[str, Any]) -> str:
         f"(variance of the posterior mean over training stars: "
         f"{', '.join(f'{v:.3g}' for v in report['latent_variance'])}; dead ones are pruned).",
         "",
-        "Median RMS residual [mag] of the posterior mean's curve and of the star's own regularised Fourier series, and the "
-        "median over stars of their ratio:",
+        "Median RMS residual [mag] of the posterior mean's curve and of the star's own regularised Fourier series, and "
+        "the median over stars of their ratio:",
         "",
         "| survey | class | band | stars | decoded | own series | ratio |",
         "|---|---|---|---|---|---|---|",

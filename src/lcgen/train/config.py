@@ -117,6 +117,8 @@ class LoopConfig:
         Probability that a star's other band has to be predicted.
     drop_parameters, drop_subclass : float
         Probability that a parameter, or the subclass, is hidden.
+    drop_class : float
+        Probability that the encoder does not see the class.
     period_jitter : float
         Standard deviation by which the decoder's log period is moved, in units of the class's width.
     input_noise : float
@@ -148,6 +150,7 @@ class LoopConfig:
     swap: float = 0.4
     drop_parameters: float = 0.3
     drop_subclass: float = 0.15
+    drop_class: float = 0.0
     period_jitter: float = 0.1
     input_noise: float = 0.5
     weight_decay: float = 1e-4
@@ -164,7 +167,7 @@ class LoopConfig:
                 raise ConfigError(f"training.{name} must be at least 1, received {getattr(self, name)}")
         if self.warmup_steps < 0:
             raise ConfigError(f"training.warmup_steps must not be negative, received {self.warmup_steps}")
-        for name in ("kl_warmup", "balance", "swap", "drop_parameters", "drop_subclass"):
+        for name in ("kl_warmup", "balance", "swap", "drop_parameters", "drop_subclass", "drop_class"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"training.{name} must lie in [0, 1], received {getattr(self, name)}")
         for name in ("learning_rate", "clip"):

@@ -94,8 +94,8 @@ def prune_dead(model: Any, mean: NDArray[np.floating], *, threshold: float) -> N
 
 
 def reconstruction_table(curves: PreparedCurves, posteriors: Posteriors) -> list[dict[str, Any]]:
-    """Median residuals by survey, class and band: of the decoded curve and of the star's own series [mag], and the median
-    over stars of their ratio."""
+    """Median residuals by survey, class and band: of the decoded curve and of the star's own series [mag], and the
+    median over stars of their ratio."""
     rows = []
     keys = sorted(set(zip(curves.survey.tolist(), curves.class_name.tolist(), curves.band.tolist(), strict=True)))
     for survey, cls, band in keys:

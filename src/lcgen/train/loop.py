@@ -195,6 +195,7 @@ def fit_network(
                     swap=config.swap,
                     drop_parameters=config.drop_parameters,
                     drop_subclass=config.drop_subclass,
+                    drop_class=config.drop_class,
                     period_jitter=config.period_jitter,
                     input_noise=config.input_noise,
                     augment=augment,
