@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import _thread
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +17,7 @@ import pytest
 import lcgen
 from lcgen import assets
 from lcgen.cli import main
-from lcgen.ensemble import content_digest
+from lcgen.ensemble import EnsembleWriter, content_digest
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
@@ -286,20 +284,31 @@ def test_ensemble_of_given_stars_under_an_opsim_schedule(run: Run, bundled: Path
     assert code == 2 and "ra and dec" in one_line(err)
 
 
-def test_interrupted_ensemble_goes_on(run: Run, bundled: Path) -> None:
-    line = "ensemble --cadence css --classes RRLYR --per-class 1500 --batch-size 4 --seed 5"
-    words = line.split()
+def test_interrupted_ensemble_goes_on(run: Run, bundled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [
+        "ensemble",
+        "--cadence",
+        "css",
+        "--classes",
+        "RRLYR",
+        "--per-class",
+        "150",
+        "--batch-size",
+        "4",
+        "--seed",
+        "5",
+    ]
+    append, calls = EnsembleWriter.append, []
 
-    def interrupt() -> None:
-        end = time.monotonic() + 60
-        while not Path("a.h5.partial").exists() and time.monotonic() < end:
-            time.sleep(0.001)
-        _thread.interrupt_main()
+    def interrupted(self: EnsembleWriter, lightcurves: lcgen.LightCurves) -> None:
+        calls.append(len(lightcurves))
+        if len(calls) == 7:
+            signal.raise_signal(signal.SIGINT)
+        append(self, lightcurves)
 
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    code, out, err = run(*words, "--output", "a.h5")
-    thread.join()
+    with monkeypatch.context() as patch:
+        patch.setattr(EnsembleWriter, "append", interrupted)
+        code, out, err = run(*words, "--output", "a.h5")
     assert (code, out) == (130, "")
     assert "--resume" in one_line(err)
     assert not Path("a.h5").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -277,3 +278,14 @@ def test_nothing_is_left_of_a_run_that_failed_before_its_first_star(tmp_path):
     with pytest.raises(ZeroDivisionError):
         fill(tmp_path / "e.h5", 60, 4, fail_at=0)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_waits_for_the_end_of_a_write() -> None:
+    from lcgen.ensemble._interrupts import deferred_interrupts
+
+    done = []
+    with pytest.raises(KeyboardInterrupt), deferred_interrupts():
+        signal.raise_signal(signal.SIGINT)
+        done.append(True)
+    assert done == [True]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import EnsembleError, InputError
 from ..lightcurve import LightCurves
 from ._datasets import chunk_rows, create_datasets, filters_of, plain_dtype, update_statistics, widen_text
+from ._interrupts import deferred_interrupts
 from ._journal import JournalledFile, disk_errors, sync_folder
 from ._layout import OBSERVATIONS, Block
 from .header import EnsembleHeader
@@ -241,7 +242,8 @@ class EnsembleWriter:
                 )
             self._file.clear()
         if self._file.size:
-            self._resume()
+            with deferred_interrupts():
+                self._resume()
         else:
             with self._saving():
                 # the metadata of the oldest format: readable everywhere, and no flag that outlives a killed
@@ -373,15 +375,17 @@ class EnsembleWriter:
     @contextlib.contextmanager
     def _saving(self) -> Iterator[None]:
         """A stretch of writing: an error in it means that nothing after the last commit can be trusted."""
-        try:
-            yield
-        except BaseException as error:
-            cause = self._file.failure or error
-            self._file.failure = cause
-            if isinstance(cause, (OSError, RuntimeError, ValueError, KeyError)):
-                kept = f"; {self._committed_stars} stars are safe in {self._partial}" if self._committed_stars else ""
-                raise EnsembleError(f"{self.path} cannot be written: {cause}{kept}") from cause
-            raise cause from None
+        with deferred_interrupts():
+            try:
+                yield
+            except BaseException as error:
+                cause = self._file.failure or error
+                self._file.failure = cause
+                if isinstance(cause, (OSError, RuntimeError, ValueError, KeyError)):
+                    n = self._committed_stars
+                    kept = f"; {n} stars are safe in {self._partial}" if n else ""
+                    raise EnsembleError(f"{self.path} cannot be written: {cause}{kept}") from cause
+                raise cause from None
 
     def _abandon(self) -> None:
         """Keep what can be kept and let go, without hiding the error that led here."""
@@ -391,7 +395,7 @@ class EnsembleWriter:
                 self._write_all()
             except EnsembleError as error:
                 _log.warning("%s", error)
-        with contextlib.suppress(OSError, RuntimeError, ValueError):
+        with contextlib.suppress(OSError, RuntimeError, ValueError), deferred_interrupts():
             self._h5.close()
         if self._committed_stars == 0:
             with contextlib.suppress(OSError):
