@@ -289,3 +289,21 @@ def test_an_interrupt_waits_for_the_end_of_a_write() -> None:
         done.append(True)
     assert done == [True]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_disk_full_from_the_start_does_not_crash_the_interpreter(tmp_path):
+    script = """
+import os, sys
+def refuse(*_):
+    raise OSError(28, "No space left on device")
+os.pwrite = refuse
+from lcgen.ensemble import EnsembleHeader, EnsembleWriter
+kept = []
+for name in "abc":
+    try:
+        EnsembleWriter(sys.argv[1] + name, header=EnsembleHeader(generator="g", seed=1, cadence="c"), n_stars=1)
+    except Exception as error:
+        kept.append(error)
+assert len(kept) == 3
+"""
+    assert subprocess.run([sys.executable, "-c", script, str(tmp_path / "x")], check=False).returncode == 0

@@ -133,6 +133,7 @@ class EnsembleWriter:
         try:
             self._begin(resume=resume, overwrite=overwrite)
         except BaseException:
+            self._release()
             self._file.close()
             raise
         self._open = True
@@ -387,6 +388,12 @@ class EnsembleWriter:
                     raise EnsembleError(f"{self.path} cannot be written: {cause}{kept}") from cause
                 raise cause from None
 
+    def _release(self) -> None:
+        """Let HDF5 go of the file: one left open is closed at the interpreter's end, when its callbacks are gone."""
+        if self._h5 is not None:
+            with contextlib.suppress(OSError, RuntimeError, ValueError), deferred_interrupts():
+                self._h5.close()
+
     def _abandon(self) -> None:
         """Keep what can be kept and let go, without hiding the error that led here."""
         self._open = False
@@ -395,8 +402,7 @@ class EnsembleWriter:
                 self._write_all()
             except EnsembleError as error:
                 _log.warning("%s", error)
-        with contextlib.suppress(OSError, RuntimeError, ValueError), deferred_interrupts():
-            self._h5.close()
+        self._release()
         if self._committed_stars == 0:
             with contextlib.suppress(OSError):
                 os.unlink(self._partial)
