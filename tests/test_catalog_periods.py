@@ -30,7 +30,7 @@ def pulsator(mjd: np.ndarray, period: float, rng: np.random.Generator, noise: fl
 def binary(mjd: np.ndarray, period: float, depths: tuple[float, float], width: float = 0.04) -> np.ndarray:
     phase = mjd / period
     away = [(phase - at + 0.5) % 1.0 - 0.5 for at in (0.0, 0.5)]
-    return 12.0 + sum(d * np.exp(-0.5 * (a / width) ** 2) for d, a in zip(depths, away, strict=True))
+    return 12.0 + np.sum([d * np.exp(-0.5 * (a / width) ** 2) for d, a in zip(depths, away, strict=True)], axis=0)
 
 
 def same_period(found: float, true: float, span: float) -> bool:
@@ -162,6 +162,16 @@ def test_few_observations_are_refused() -> None:
         find_period(np.arange(10.0), np.arange(10.0), np.ones(10), period_range=(0.3, 1.0))
 
 
+def test_a_range_narrower_than_the_resolution() -> None:
+    rng = np.random.default_rng(12)
+    mjd = nightly(rng)
+    limits = (0.54315, 0.54325)
+    found = find_period(mjd, pulsator(mjd, 0.5432, rng), np.full(mjd.size, 0.05), period_range=limits)
+    assert limits[0] <= found.period <= limits[1]
+    assert found.significance == np.inf
+    assert np.isnan(found.second_period)
+
+
 # ---------------------------------------------------------------- many stars
 
 
@@ -172,7 +182,7 @@ def mixed() -> LightCurves:
     mjd = nightly(rng, 250)
     err = np.full(mjd.size, 0.05)
     star = (mjd, pulsator(mjd, 0.5678, rng), err)
-    few = tuple(x[:12] for x in star)
+    few = (mjd[:12], star[1][:12], err[:12])
     noise = (mjd, 15 + rng.normal(0, 0.05, mjd.size), err)
     single = (mjd, binary(mjd, 1.7345, (0.8, 0.0)) + rng.normal(0, 0.02, mjd.size), err)
     return stars(

@@ -8,13 +8,14 @@ it folds the data than its best rival, the daily and yearly aliases included.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..prepare.fourier import FourierFit, fit_fourier
+from .period_scan import OVERSAMPLING, scan
 
 if TYPE_CHECKING:  # pragma: no cover
     from astropy.timeseries import LombScargle
@@ -31,11 +32,10 @@ _ALIASES = {"day": (_SIDEREAL, 1.0), "half-day": (2 * _SIDEREAL, 2.0), "year": (
 _MULTIPLES = (0.5, 2.0, 1.0 / 3.0, 3.0, 1.5, 2.0 / 3.0)
 # of a binary's frequency: what folds its minima onto each other
 _FAMILY = (1.0, 2.0, 3.0, 4.0, 1.5, 0.5)
-_OVERSAMPLING = 3
-_CANDIDATES = 10
 _REFINED = 5
 _MAX_ROUGHNESS = 20.0
-_MAX_GRID = 20_000_000
+# log-likelihood by which a candidate is so much worse that refining it cannot help
+_HOPELESS = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,52 +217,23 @@ class _Search:
         return LombScargle(self.t, self.y, self.err, nterms=n_terms)
 
     def candidates(self) -> NDArray[np.float64]:
-        """Frequencies worth a closer look, most promising first."""
-        step = 1.0 / (_OVERSAMPLING * self.span)
-        first, last = max(int(np.floor(self.low / step)), 1), int(np.ceil(self.high / step))
-        top = self.n_terms * self.base
-        n_grid = last * top
-        if n_grid > _MAX_GRID:
-            raise InputError(
-                f"periods from {1 / self.high:g} to {1 / self.low:g} d over {self.span:g} d need {n_grid} frequencies, "
-                f"{_MAX_GRID} are allowed; raise the shortest period"
-            )
-        grid = step * np.arange(1, n_grid + 1, dtype=np.float64)
-        # candidates need an accuracy of a few per cent only, which allows a small transform
-        options: dict[str, Any] = {"trig_sum_kwds": {"oversampling": 2}}
-        power = self._fast_power(grid, options)
-        power = np.concatenate([[0.0], np.nan_to_num(power)])
-        index = np.arange(first, last + 1)
-        sets = [[self.base], [self.base * k for k in range(1, self.n_terms + 1)]]
-        if self.base == 2:
-            sets.append(list(range(1, top + 1)))
-        found: list[float] = []
-        for harmonics in sets:
-            score = np.zeros(index.size)
-            for k in harmonics:
-                score += _pooled(power, k // 2)[k * index]
-            found.extend(step * index[_peaks(score, _CANDIDATES)])
-        return np.array(found)
-
-    def _fast_power(self, grid: NDArray[np.float64], options: dict[str, Any]) -> NDArray[np.float64]:
-        periodogram = self._periodogram(1)
-        arguments: dict[str, Any] = {"method": "fast", "assume_regular_frequency": True}
-        try:
-            power = periodogram.power(grid, **arguments, method_kwds={"algorithm": "fasper", **options})
-        except TypeError:
-            # before astropy had several algorithms it had this one
-            power = periodogram.power(grid, **arguments, method_kwds=options)
-        return np.asarray(power)
+        """Frequencies worth a closer look."""
+        limits = (self.low, self.high)
+        found = scan(self._periodogram(1), limits, span=self.span, n_terms=self.n_terms, base_harmonic=self.base)
+        return np.clip(found, *limits)
 
     def decide(self, start: NDArray[np.float64], *, refine: bool) -> PeriodSolution:
         """Compare candidates and their aliases, and choose."""
         pool = self._polish(start)
-        more = [f for c in pool[:3] for f in self._relatives(c.frequency)]
+        more = [f for c in pool[:3] if c.cost < pool[0].cost + _HOPELESS for f in self._relatives(c.frequency)]
         pool = _distinct([*pool, *self._polish(np.array(more))], 0.7 / self.span)
         if refine:
             # the best few, and rivals even where the first places go to multiples of one period
             rivals = [c for c in pool[_REFINED - 2 :] if not self._is_multiple(c, pool[0])]
-            pool = _distinct([self._refined(c) for c in pool[: _REFINED - 2] + rivals[:2]], 0.7 / self.span)
+            limit = pool[0].cost + _HOPELESS
+            tried = pool[: _REFINED - 2] + rivals[:2]
+            tried = [self._refined(c) if c.cost < limit else self._at(c.frequency) for c in tried]
+            pool = _distinct(tried, 0.7 / self.span)
         best, doubled = self._simplest(pool)
         if refine:
             best = self._refined(best, width=0.03)
@@ -277,7 +248,7 @@ class _Search:
         terms = self.n_terms * self.base
         step = 0.5 / (self.span * max(terms, 2))
         # half the spacing of the scan on either side is enough
-        reach = int(np.ceil(0.25 / (_OVERSAMPLING * self.span) / step)) + 1
+        reach = int(np.ceil(0.25 / (OVERSAMPLING * self.span) / step)) + 1
         grid = centre[:, None] + step * np.arange(-reach, reach + 1)
         grid = np.clip(grid, self.low, self.high)
         power = np.asarray(self._periodogram(terms).power(grid.ravel(), method="chi2")).reshape(grid.shape)
@@ -371,12 +342,12 @@ class _Search:
         phase = (phase - primary / 200) % 1.0
         first, second = np.minimum(phase, 1.0 - phase) < 0.03, np.abs(phase - place) < 0.03
         outside = (np.abs(phase - 0.25) < 0.1) | (np.abs(phase - 0.75) < 0.1)
-        if min(first.sum(), second.sum(), outside.sum()) < 3:
+        if min(first.sum(), second.sum(), outside.sum()) < 4:
             return False
         level = float(np.median(self.y[outside]))
-        depths = [float(np.mean(self.y[rows])) - level for rows in (first, second)]
+        depths = [float(np.median(self.y[rows])) - level for rows in (first, second)]
         noise = fit.scatter / np.sqrt(second.sum())
-        return depths[1] > max(0.08 * depths[0], 4.0 * noise)
+        return depths[1] > max(0.12 * depths[0], 5.0 * noise)
 
     def _is_ratio(self, a: _Candidate, b: _Candidate, ratios: tuple[float, ...]) -> bool:
         return any(abs(a.frequency - r * b.frequency) * self.span < 1.0 for r in ratios)
@@ -423,21 +394,6 @@ def _not_outlying(y: NDArray, *, faint: bool, limit: float = 6.0) -> NDArray[np.
     off = (y - middle) / scale
     keep = off > -limit
     return keep & (off < limit) if faint else keep
-
-
-def _pooled(power: NDArray, half: int) -> NDArray:
-    if half == 0:
-        return power
-    from scipy.ndimage import maximum_filter1d
-
-    return maximum_filter1d(power, 2 * half + 1, mode="constant")
-
-
-def _peaks(score: NDArray, n: int) -> NDArray[np.int64]:
-    """Indices of the highest local maxima."""
-    padded = np.concatenate([[-np.inf], score, [-np.inf]])
-    local = np.flatnonzero((score >= padded[:-2]) & (score > padded[2:]))
-    return local[np.argsort(score[local])[::-1][:n]]
 
 
 def _distinct(candidates: list[_Candidate], resolution: float) -> list[_Candidate]:

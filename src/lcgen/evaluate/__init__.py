@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from .card import Comparison, GroupCard, ReportCard
+from .inputs import load_curves
 from .pairing import Group
-from .run import evaluate, load_curves, quick_card
+from .run import evaluate, quick_card
 from .sources import RIVALS, CurveSource
 from .twosample import Estimate
 

@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from ..errors import LcgenError
-from .run import MAX_STARS, evaluate, load_curves, quick_card
+from .inputs import load_curves
+from .run import MAX_STARS, evaluate, quick_card
 from .sources import RIVALS
 
 

@@ -16,7 +16,7 @@ from ..assets import atomic_file
 from .calibration import RankHistogram
 from .classify import Classification
 from .memory import Memorisation
-from .pairing import FLOOR, Group, GroupData
+from .pairing import Group, GroupData
 from .relations import BumpBin, RelationResult
 from .twosample import Estimate
 
@@ -167,8 +167,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def rivals_of(card: ReportCard) -> tuple[str, ...]:
-    """Columns of a card after the model and the floor."""
-    return tuple(s for s in card.sources[1:] if s != FLOOR)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,11 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..prepare.dataset import PreparedCurves
-from ..prepare.split import SPLIT_NAMES
 from ..rng import check_seed, stream
 from .calibration import CALIBRATED, rank_histogram
 from .card import Comparison, GroupCard, ReportCard
 from .classify import Classification, train_on_synthetic
+from .inputs import as_generator, data_root, load_curves, packs_of, split_of
 from .memory import Memorisation, memorisation
 from .nights import nights_from_packs
 from .pairing import FLOOR, REAL, Group, GroupData, list_groups, pair_group
@@ -91,10 +91,10 @@ def evaluate(
     >>> card = evaluate(lcgen.load_generator(), against=["sine"])  # doctest: +SKIP
     >>> print(card.to_text())  # doctest: +SKIP
     """
-    generator = _generator(generator)
+    generator = as_generator(generator)
     curves = load_curves(generator, data, root)
     if split is None:
-        split = _split_of(generator, curves)
+        split = split_of(generator, curves)
     return _card(
         generator,
         curves,
@@ -125,11 +125,11 @@ def quick_card(
 
     Parameters are those of :func:`evaluate`.
     """
-    generator = _generator(generator)
+    generator = as_generator(generator)
     return _card(
         generator,
         curves,
-        _split_of(generator, curves) if split is None else np.asarray(split),
+        split_of(generator, curves) if split is None else np.asarray(split),
         against=against,
         root=root,
         seed=seed,
@@ -138,73 +138,6 @@ def quick_card(
         full=False,
         progress=progress,
     )
-
-
-def _generator(generator: Any) -> Any:
-    if isinstance(generator, (str, os.PathLike)):
-        from ..generator import load_generator
-
-        return load_generator(generator)
-    return generator
-
-
-def _split_of(generator: Any, curves: PreparedCurves) -> NDArray[np.int64]:
-    names = list(SPLIT_NAMES)
-    known = generator.split_of(curves.star_id)
-    # a star the generator has never heard of is unseen
-    return np.array([names.index(s) if s else 2 for s in known.tolist()], dtype=np.int64)
-
-
-def _root(generator: Any, root: str | os.PathLike[str] | None) -> Path | None:
-    config = getattr(generator, "info", {}).get("config", {})
-    for named in (root, config.get("data", {}).get("folder"), os.environ.get("LCGEN_DATA")):
-        if named and Path(named).is_dir():
-            return Path(named)
-    return None
-
-
-def load_curves(
-    generator: Any, data: PreparedCurves | str | os.PathLike[str] | None, root: str | os.PathLike[str] | None
-) -> PreparedCurves:
-    """The curves that a generator is judged on.
-
-    Raises
-    ------
-    InputError
-        If they cannot be found.
-    """
-    if isinstance(data, PreparedCurves):
-        return data
-    if data is not None:
-        path = Path(data)
-        if path.is_dir():
-            found = sorted(path.glob("prepared-*.npz"), key=lambda p: p.stat().st_mtime)
-            if not found:
-                raise InputError(f"{path} holds no prepared curves (prepared-*.npz)")
-            path = found[-1]
-        if not path.is_file():
-            raise InputError(f"{path} is not a file of prepared curves, nor the folder of a training run")
-        return PreparedCurves.load(path)
-    config = getattr(generator, "info", {}).get("config")
-    if config is None:
-        raise InputError("the generator does not say what it was trained on; pass data=")
-    import dataclasses
-    import tempfile
-
-    from ..train.config import read_config
-    from ..train.data import load_data
-
-    settings = read_config(config)
-    folder = _root(generator, root)
-    if folder is None:
-        raise InputError("the survey data is missing: set LCGEN_DATA to its folder, or pass data=")
-    settings = dataclasses.replace(settings, data=dataclasses.replace(settings.data, folder=str(folder)))
-    with tempfile.TemporaryDirectory() as scratch:
-        return load_data(settings, Path(scratch)).curves
-
-
-def _packs(generator: Any) -> list[dict[str, Any]]:
-    return list(getattr(generator, "info", {}).get("config", {}).get("data", {}).get("packs", []))
 
 
 def _card(
@@ -233,10 +166,10 @@ def _card(
     if not len(test):
         raise InputError("no unseen star is left to judge the generator on")
     sources = make_sources(generator, against, train)
-    folder = _root(generator, root)
+    folder = data_root(generator, root)
     night, found = -1 - np.arange(test.phase.size), 0.0
-    if folder is not None and _packs(generator):
-        night, found = nights_from_packs(test, folder, _packs(generator))
+    if folder is not None and packs_of(generator):
+        night, found = nights_from_packs(test, folder, packs_of(generator))
     if found < 0.99:
         _log.warning("nights are known of %.0f %% of the observations", 100 * found)
     groups = list_groups(test, min_stars=MIN_STARS if full else _MIN_SUBCLASS)
@@ -293,8 +226,6 @@ def _subclasses(pair: GroupData, full: bool) -> list[str]:
 
 
 def _group_card(pair: GroupData, subclass: str, train: PreparedCurves, *, seed: int, full: bool) -> GroupCard:
-    import dataclasses
-
     part = np.flatnonzero(pair.part(subclass))
     group = dataclasses.replace(pair.group, subclass=subclass)
     star, log_period = pair.star[part], np.log10(pair.period[part])
@@ -345,8 +276,6 @@ def _group_card(pair: GroupData, subclass: str, train: PreparedCurves, *, seed: 
 
 
 def _physics(pairs: list[GroupData], seed: int) -> tuple[list[RelationResult], dict[str, list[BumpBin]]]:
-    import dataclasses
-
     relations: list[RelationResult] = []
     bump: dict[str, list[BumpBin]] = {}
     for pair in pairs:
