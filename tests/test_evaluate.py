@@ -176,14 +176,6 @@ def test_what_cannot_be_measured_is_refused(curves, split, data_dir):
         quick_card(toy, curves, split, max_stars=1, progress=False)
 
 
-def test_command_line_refuses_in_one_line(capsys, tmp_path):
-    from lcgen.evaluate.__main__ import main
-
-    assert main([str(tmp_path / "nothing")]) == 2
-    captured = capsys.readouterr()
-    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
-
-
 def test_an_empty_card_prints(tmp_path):
     empty = ReportCard(
         info={"generator": "x", "sha256": "", "seed": 1, "n_stars": 0, "seconds": 0.0, "nights_found": 1.0},

@@ -7,10 +7,10 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ..assets import data_folder
 from ..errors import ConfigError, UnknownNameError
 from ..photometry import BANDS
 from .specs import (
@@ -29,19 +29,8 @@ __all__ = ["list_recipes", "load_recipe", "recipe_folder"]
 
 
 def recipe_folder() -> Path:
-    """The folder of the recipes that come with lcgen: inside the wheel, or the repository's ``cadences/``.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    """
-    package = Path(str(files("lcgen.cadence"))).parent
-    candidates = (package / "_data" / "cadences", package.parent.parent / "cadences")
-    for folder in candidates:
-        if folder.is_dir():
-            return folder
-    raise ConfigError(f"the cadence recipes are missing; looked in {', '.join(map(str, candidates))}")
+    """The folder of the recipes that come with lcgen; see :func:`lcgen.assets.data_folder`."""
+    return data_folder("cadences")
 
 
 def list_recipes() -> tuple[str, ...]:

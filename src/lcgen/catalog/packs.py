@@ -7,9 +7,7 @@ mag_err}``; star ``i`` owns ``observations[offset[i]:offset[i + 1]]``. Root attr
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ..assets import atomic_file
 from ..errors import DataFormatError, InputError, LcgenError
 from ..lightcurve import LightCurves
 from ..photometry import BANDS, band_info
@@ -275,7 +274,7 @@ def write_pack(
         )
     attributes = {"survey": survey, "band": band, "cite": citation, "time": time_standard, "layout": _LAYOUT}
     data = {"mjd": np.asarray(lightcurves.mjd, dtype=np.float64), "mag": mag, "mag_err": mag_err}
-    with _replacing(Path(path)) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_file(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(attributes)
         for name, column in columns.items():
             file.create_dataset(f"objects/{name}", data=column)
@@ -323,20 +322,3 @@ def _encoded(column: NDArray) -> NDArray:
     raw = np.char.encode(column, "utf-8")
     # the dtype tells HDF5 that the bytes are UTF-8; a length of zero is not allowed
     return raw.astype(h5py.string_dtype("utf-8", length=max(raw.dtype.itemsize, 1)))
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, which becomes `path` when the block ends without an error."""
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

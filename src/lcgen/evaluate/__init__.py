@@ -1,6 +1,6 @@
 """How real are the curves? The report card of a generator, on stars it never saw.
 
-``evaluate`` makes the whole card; ``quick_card`` a short one for tuning. ``python -m lcgen.evaluate MODEL`` prints it.
+``evaluate`` makes the whole card; ``quick_card`` a short one for tuning. ``lcgen evaluate MODEL`` prints it.
 """
 
 from __future__ import annotations
