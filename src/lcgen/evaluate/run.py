@@ -302,12 +302,14 @@ def _classification(pairs: list[GroupData], seed: int) -> tuple[Classification, 
     by_set: dict[tuple[str, str], list[GroupData]] = {}
     for pair in pairs:
         by_set.setdefault((pair.group.survey, pair.group.band), []).append(pair)
-    return tuple(
-        train_on_synthetic(members, with_period=with_period, seed=seed)
-        for members in by_set.values()
-        if len(members) > 1
-        for with_period in (True, False)
-    )
+    out = []
+    for members in by_set.values():
+        # few stars make a macro mean noisy: the classes that have enough of them also on their own
+        large = [m for m in members if len(m.curves) >= _MIN_SUBCLASS]
+        for chosen in [large] if len(large) == len(members) else [large, members]:
+            if len(chosen) > 1:
+                out += [train_on_synthetic(chosen, with_period=p, seed=seed) for p in (True, False)]
+    return tuple(out)
 
 
 def _encoder(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, UnknownNameError
-from ..prepare.dataset import PreparedCurves
+from ..prepare.dataset import PreparedCurves, bin_curves
 from ..rng import stream
 from ..taxonomy import PHYSICAL
 
@@ -117,7 +117,7 @@ class LibrarySource:
     library : PreparedCurves
         Training stars.
     denoised : bool
-        Serve the regularised Fourier series of the template rather than its folded observations.
+        Serve the regularised Fourier series of the template rather than its means in 128 bins of phase.
     n_nearest : int
     """
 
@@ -155,14 +155,9 @@ class LibrarySource:
     def _template(self, k: int) -> NDArray[np.float64]:
         library = self.library
         grid = np.arange(N_PHASE) / N_PHASE
-        if self.denoised:
-            own = library.fit_grid[k].astype(float)
-            phase = np.arange(own.size) / own.size
-        else:
-            rows = slice(int(library.offsets[k]), int(library.offsets[k + 1]))
-            order = np.argsort(library.phase[rows], kind="stable")
-            phase, own = library.phase[rows][order].astype(float), library.value[rows][order].astype(float)
-        curve = np.interp(grid, phase, own, period=1.0) * float(library.scale[k])
+        own = library.fit_grid[k] if self.denoised else bin_curves(library.take([k]))[0, 0]
+        phase = np.arange(own.size) / own.size
+        curve = np.interp(grid, phase, own.astype(float), period=1.0) * float(library.scale[k])
         return curve - curve.mean()
 
 

@@ -54,7 +54,7 @@ def card_tables(card: ReportCard) -> list[Table]:
     if card.classification:
         rows = [
             [
-                f"{c.survey} {c.band}",
+                f"{c.survey} {c.band}: {', '.join(c.classes)}",
                 "yes" if c.with_period else "no",
                 str(c.real),
                 *(str(c.ratio[s]) if s in c.ratio else "-" for s in (model, FLOOR, *rivals)),
