@@ -11,8 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcgen.catalog import PERIOD_SEARCHES, find_period, find_periods, join_parameters, read_pack
-from lcgen.errors import InputError, UnknownNameError
+from lcgen.catalog import (
+    PERIOD_COLUMNS,
+    PERIOD_SEARCHES,
+    find_period,
+    find_periods,
+    join_parameters,
+    period_run,
+    read_pack,
+    read_periods,
+    tabulate_periods,
+    write_pack,
+    write_periods,
+)
+from lcgen.cli import main
+from lcgen.errors import DataFormatError, InputError, UnknownNameError
 from lcgen.lightcurve import LightCurves
 
 
@@ -244,6 +257,187 @@ def test_find_periods_refusals(mixed: LightCurves) -> None:
         find_periods(mixed, ranges={"RRLYR": (2.0, 1.0)})
     with pytest.raises(InputError, match="by class"):
         find_periods(replace(mixed, columns={"id": mixed.columns["id"]}))
+
+
+# ---------------------------------------------------------------- tables
+
+names = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=8)
+numbers = st.floats(1e-3, 1e5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(
+            names,
+            names,
+            names,
+            numbers,
+            st.floats(-5, 1e6) | st.just(np.inf),
+            st.floats(0, 1),
+            st.sampled_from(["", "edge"]),
+        ),
+        min_size=1,
+        max_size=5,
+        unique_by=lambda row: row[0],
+    )
+)
+def test_a_table_is_read_as_it_was_written(rows: list[tuple], tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("table") / "a.csv"
+    columns = dict(zip(PERIOD_COLUMNS, zip(*rows, strict=True), strict=True))
+    write_periods(columns, path, settings={"n": 1})
+    table = read_periods(path, flagged=True)
+    assert table.meta["settings"] == {"n": 1}
+    for name in PERIOD_COLUMNS:
+        if table[name].dtype.kind == "f":
+            np.testing.assert_allclose(table[name], columns[name], rtol=1e-9)
+        else:
+            assert table[name].tolist() == list(columns[name])
+    kept = read_periods(path)
+    assert kept["id"].tolist() == [row[0] for row in rows if not row[-1]]
+    assert (kept.meta["rows"], kept.meta["kept"]) == (len(rows), kept.n_rows)
+
+
+def table_text(*, line: int, text: str) -> str:
+    lines = ['# lcgen-periods {"format_version": 1, "settings": {}}', ",".join(PERIOD_COLUMNS), "a,ECL,EW,0.5,9,0.3,"]
+    return "\n".join([*lines[: line - 1], text, *lines[line:]]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "match"),
+    [
+        (1, "id,period", "no table of periods"),
+        (1, "# lcgen-periods {", "settings"),
+        (1, '# lcgen-periods {"format_version": 2, "settings": {}}', "format version 2"),
+        (1, '# lcgen-periods {"format_version": 1, "settings": 3}', "JSON object"),
+        (2, "id,period", "columns must be id,class"),
+        (3, "a,ECL,EW,0.5,9", "5 columns where 7"),
+        (3, "a,ECL,EW,half,9,0.3,", "period: 'half' is not a number"),
+        (3, "a,ECL,EW,,9,0.3,", "a period of nothing is kept"),
+        (3, "a,ECL,EW,-1,9,0.3,", "a period of -1 is kept"),
+        (3, ",ECL,EW,0.5,9,0.3,", "without id"),
+        (4, "a,ECL,EW,0.5,9,0.3,", "'a' comes twice"),
+    ],
+)
+def test_a_malformed_table_is_refused_with_its_line(line: int, text: str, match: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(table_text(line=line, text=text))
+    with pytest.raises(DataFormatError, match=match) as error:
+        read_periods(path)
+    assert error.value.line == line
+
+
+def test_tables_that_cannot_be_meant_are_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    good = {
+        name: ["a"] if name not in ("period", "significance", "scatter_ratio") else [0.5] for name in PERIOD_COLUMNS
+    }
+    good["flag"] = [""]
+    for change, match in (
+        ({"id": [""]}, "one identifier a star"),
+        ({"period": [np.nan]}, "neither a period nor a flag"),
+        ({"period": [0.5, 0.6]}, "different length"),
+    ):
+        with pytest.raises(InputError, match=match):
+            write_periods({**good, **change}, path, settings={})
+    with pytest.raises(InputError, match=r"missing: \['flag'\]"):
+        write_periods({name: good[name] for name in PERIOD_COLUMNS[:-1]}, path, settings={})
+    with pytest.raises(InputError, match="JSON"):
+        write_periods(good, path, settings={"a": object()})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_says_of_every_star_what_find_periods_found(mixed: LightCurves, tmp_path: Path) -> None:
+    table = tabulate_periods(mixed, tmp_path / "a.csv")
+    assert table["id"].tolist() == list("acdefg")
+    assert table["flag"].tolist() == ["", "no search", "few observations", "poor fold", "constant", "half or double"]
+    found = find_periods(mixed)
+    assert table["period"][0] == pytest.approx(found.columns["period"][0], rel=1e-9)
+    assert table["significance"][0] == pytest.approx(found.columns["period_quality"][0], rel=1e-9)
+    assert np.isfinite(table["period"]).tolist() == [True, False, False, True, False, True]
+    kept = read_periods(tmp_path / "a.csv")
+    joined = join_parameters(mixed, kept, columns=["period"])
+    np.testing.assert_allclose(joined.columns["period"], found.columns["period"], rtol=1e-9)
+    everything = tabulate_periods(mixed, tmp_path / "b.csv", known=True, subclasses=["RRab"], classes="RRLYR")
+    assert everything["id"].tolist() == list("abdef")
+
+
+def test_an_interrupted_table_goes_on(mixed: LightCurves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, path = tmp_path / "whole.csv", tmp_path / "part.csv"
+    tabulate_periods(mixed, whole)
+    search, searched = period_run.search_stars, []
+
+    def stopping(curves: LightCurves, wanted: Any, **options: Any) -> Any:
+        for i, outcome in search(curves, wanted, **options):
+            if len(searched) == 2:
+                raise KeyboardInterrupt
+            searched.append(i)
+            yield i, outcome
+
+    with monkeypatch.context() as patch:
+        patch.setattr(period_run, "search_stars", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            tabulate_periods(mixed, path)
+    assert read_periods(path, flagged=True)["id"].tolist() == ["a", "c"]
+
+    def counting(curves: LightCurves, wanted: Any, **options: Any) -> Any:
+        searched.extend(i for i, _ in wanted)
+        return search(curves, wanted, **options)
+
+    monkeypatch.setattr(period_run, "search_stars", counting)
+    tabulate_periods(mixed, path)
+    assert sorted(searched) == [0, 2, 3, 4, 5, 6], "each star once"
+    assert path.read_text() == whole.read_text()
+    tabulate_periods(mixed, path)
+    assert len(searched) == 6
+
+
+def test_tables_of_other_settings_are_not_mixed(mixed: LightCurves, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    tabulate_periods(mixed.take([0]), path)
+    with pytest.raises(InputError, match=r"other settings \(stars, observations, searches\).*--overwrite"):
+        tabulate_periods(mixed, path, classes=["ECL"])
+    assert tabulate_periods(mixed, path, classes=["ECL"], overwrite=True)["id"].tolist() == ["g"]
+    assert tabulate_periods(mixed, path, subclasses=["RRd"])["id"].tolist() == ["c", "g"]
+
+
+def test_tabulate_refusals(mixed: LightCurves, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    refused: list[tuple[dict[str, Any], type[Exception], str]] = [
+        ({"classes": ["CEP"]}, UnknownNameError, "unknown class of these stars 'CEP'.*ECL, RRLYR"),
+        ({"subclasses": ["EB"]}, UnknownNameError, "unknown subclass of these stars 'EB'"),
+        ({"workers": 0}, InputError, "workers = 0"),
+    ]
+    for options, kind, match in refused:
+        with pytest.raises(kind, match=match):
+            tabulate_periods(mixed, path, **options)
+    with pytest.raises(InputError, match="all of those chosen have a period"):
+        tabulate_periods(mixed.take([1]), path)
+    with pytest.raises(InputError, match="1 are repeated"):
+        tabulate_periods(mixed.take([0, 0]), path)
+    with pytest.raises(InputError, match="'id'"):
+        tabulate_periods(replace(mixed, columns={"class": mixed.columns["class"]}), path)
+    path.write_text("something of the user's own\n")
+    with pytest.raises(DataFormatError, match="no table of periods"):
+        tabulate_periods(mixed, path)
+    assert not path.read_text().startswith("#")
+
+
+def test_the_command(mixed: LightCurves, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pack, table = str(tmp_path / "pack.h5"), str(tmp_path / "a.csv")
+    write_pack(mixed, pack, survey="X", band="V", citation="", time_standard="")
+    assert main(["periods", pack, "-o", table, "--class", "RRLYR", "--subclass", "RRab"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        f"{table}: 4 stars, 1 with a period",
+        *(f"not kept: 1 {flag}" for flag in ("few observations", "poor fold", "constant")),
+    ]
+    assert err == ""
+    assert read_periods(table)["id"].tolist() == ["a"]
+    assert main(["periods", pack, "-o", table]) == 0
+    assert "6 stars, 1 with a period" in capsys.readouterr().out
+    assert main(["periods", pack, "-o", str(tmp_path / "nowhere" / "a.csv")]) == 2
+    assert "nowhere" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- real stars

@@ -16,6 +16,7 @@ import pytest
 
 import lcgen
 from lcgen import assets
+from lcgen.catalog import read_pack, write_pack
 from lcgen.cli import main
 from lcgen.ensemble import EnsembleWriter, content_digest
 
@@ -29,6 +30,8 @@ COMMANDS = (
     "cadences",
     "pack",
     "train",
+    "tune",
+    "periods",
     "evaluate",
     "import-pelsvae",
 )
@@ -118,6 +121,13 @@ def test_every_example_runs(
         Path("configs").mkdir()
         Path("configs/tiny.toml").write_text(hasty((ROOT / "configs" / "tiny.toml").read_text()))
         monkeypatch.setenv("LCGEN_DATA", str(data_dir))
+    if command == "tune":
+        Path("configs").mkdir()
+        shutil.copy(ROOT / "configs" / "tiny.toml", "configs/periodic-vi.toml")
+        monkeypatch.delenv("LCGEN_DATA", raising=False)
+    if command == "periods":
+        few = read_pack(data_dir / "lightcurves" / "asas_v.h5", classes=["RRLYR"])[:4]
+        write_pack(few, "asas_v.h5", survey="ASAS", band="V", citation="none", time_standard="HJD")
     if command in ("inspect", "plot"):
         assert run("ensemble", "--cadence", "css", "--per-class", 3, "--output", "ensemble.h5")[0] == 0
     if command == "evaluate":
@@ -132,6 +142,10 @@ def test_every_example_runs(
         if command == "evaluate":  # the smallest model has a dozen unseen stars of a class, too few to judge it by
             assert (code, len(err.splitlines())) == (2, 1), err
             assert "unseen stars" in err
+            continue
+        if command == "tune":  # many trainings: tests/test_tune.py has a few; here it is told that there is no data
+            assert (code, len(err.splitlines())) == (2, 1), err
+            assert "LCGEN_DATA" in err
             continue
         assert (code, err) == (0, ""), (words, err)
         if "--output" in words:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -16,10 +17,12 @@ from lcgen.evaluate.card import ReportCard
 from lcgen.evaluate.classify import macro_f1
 from lcgen.evaluate.features import FeatureTable, align_series, curve_features, feature_names
 from lcgen.evaluate.fits import evaluate_series, fit_many
+from lcgen.evaluate.into_card import BEGIN, END
 from lcgen.evaluate.memory import memorisation
 from lcgen.evaluate.nights import find_nights, nights_from_packs
 from lcgen.evaluate.pairing import FLOOR, REAL, Group, pair_group
-from lcgen.evaluate.relations import Relation, bump_progression, measure_relation
+from lcgen.evaluate.physics import ParameterRelation, PhysicsReport, Response, SubclassMedians, TeffRow
+from lcgen.evaluate.relations import Relation, RelationResult, bump_progression, measure_relation
 from lcgen.evaluate.sources import LibrarySource, ModelSource
 from lcgen.evaluate.twosample import auc_of_ranks, random_halves_auc, two_sample_auc, wasserstein
 from lcgen.prepare.align import alignment_shift, rotate_coefficients
@@ -34,8 +37,6 @@ N_STARS = 260
 @pytest.fixture(scope="module")
 def curves(data_dir):
     """RR Lyrae stars of Catalina South."""
-    import dataclasses
-
     pack = read_pack(data_dir / PACK["path"], classes=["RRLYR"])
     few = pack[np.asarray(pack.columns["subclass"]) == "RRab"][np.arange(N_STARS)]
     few = dataclasses.replace(few, meta={"survey": "CSS"})
@@ -149,6 +150,105 @@ def test_json_text_and_html(card, tmp_path):
     html = card.to_html(tmp_path / "card.html").read_text()
     assert html.count("data:image/png;base64,") >= 2
     assert "http" not in html.replace("http-equiv", "")
+
+
+def _with_physics(card):
+    """The card with physical parameters, of which its generator knows none."""
+    relation = Relation(cls="RRLYR", subclass="RRab", band="I", x="fe_h", y="phi31", at_period=True)
+    result = RelationResult(
+        relation=relation, survey="a survey", real=0.66, real_error=0.08, generated={"model": (0.5, 0.06)}, n=67
+    )
+    response = {"cls": "ECL", "subclass": "EW", "period": 0.3, "low": 5000.0, "high": 6000.0, "supported": False}
+    physics = PhysicsReport(
+        relations=(ParameterRelation(result=result, given=("period", "fe_h"), influences=True, unseen=False),),
+        medians=(
+            SubclassMedians(
+                cls="CEP",
+                parameter="teff",
+                subclasses=("1O", "F"),
+                n=(40, 50),
+                real=((6078.0, 30.0), (5713.0, 40.0)),
+                drawn={"model": ((6080.0, 3.0), (5715.0, 4.0))},
+            ),
+        ),
+        bulge=(TeffRow(label="a set without stars", n=0, median=np.nan, in_gap=np.nan),),
+        responses=(
+            Response(**response, parameter="teff", moved=0.25, error=0.02),
+            Response(**response, parameter="fe_h", moved=0.0, error=0.0),
+        ),
+    )
+    return dataclasses.replace(card, physics=physics)
+
+
+def test_physical_parameters_are_in_text_json_and_html(card, tmp_path):
+    full = _with_physics(card)
+    lines = {" ".join(line.split()) for line in full.to_text().splitlines()}
+    assert "a survey, RRab I: fe_h - phi31 at fixed P 67 (some seen) +0.66±0.08 +0.50±0.06 -0.16±0.10 yes" in lines
+    assert "CEP 1O - F +365±50 +365±5" in lines
+    assert "a set without stars 0 - -" in lines
+    assert "ECL EW 0.3 teff 5000 to 6000 no 0.250±0.020 INVENTED" in lines
+    assert "ECL EW 0.3 fe_h 5000 to 6000 no 0" in lines
+    stored = json.loads(full.to_json(tmp_path / "card.json").read_text())["physics"]
+    assert stored["relations"][0]["result"]["generated"]["model"] == [0.5, 0.06]
+    assert stored["bulge"][0]["median"] is None and stored["responses"][0]["moved"] == 0.25
+    assert "INVENTED" in full.to_html(tmp_path / "card.html").read_text()
+    assert "physical parameters" not in card.to_text()
+
+
+@pytest.fixture
+def model_folder(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "card.md").write_text("# mine\n\nBefore.\n")
+    return folder
+
+
+def test_the_section_of_a_model_card_is_replaced_and_the_rest_stays(card, model_folder):
+    path = card.into_card(model_folder)
+    once = path.read_text()
+    assert once.startswith(f"# mine\n\nBefore.\n\n{BEGIN}\n## Report card\n") and once.endswith(f"{END}\n")
+    for part in ("Two-sample AUC, shape only", "random halves", "Rank histograms", "Copy rate", "Spearman"):
+        assert part in once
+    assert f"| RRLYR CSS V | 120 | {card.groups[0].sources['model'].shape} |" in once
+    assert "Wasserstein" not in once
+    path.write_text(once + "\nAfter.\n")
+    _with_physics(card).into_card(model_folder)
+    again = path.read_text()
+    assert again.endswith(f"{END}\n\nAfter.\n") and again.count(BEGIN) == 1 and "INVENTED" in again
+    _with_physics(card).into_card(model_folder)
+    assert path.read_text() == again
+    assert sorted(p.name for p in model_folder.iterdir()) == ["card.md", "config.json"]
+
+
+def test_a_model_without_a_card_gets_one(card, model_folder):
+    (model_folder / "card.md").unlink()
+    assert card.into_card(model_folder).read_text().startswith(f"# mine\n\n{BEGIN}\n")
+
+
+def test_a_model_card_with_damaged_marks_is_left_alone(card, model_folder, tmp_path):
+    for text in (f"{BEGIN}\n", f"{END}\n{BEGIN}\n", f"{BEGIN}{END}{BEGIN}"):
+        (model_folder / "card.md").write_text(text)
+        with pytest.raises(InputError, match="once each"):
+            card.into_card(model_folder)
+        assert (model_folder / "card.md").read_text() == text
+    with pytest.raises(InputError, match="not the folder of a model"):
+        card.into_card(tmp_path)
+
+
+def test_a_recorded_model_card_stays_recorded(card, model_folder, tmp_path, monkeypatch):
+    from lcgen import assets
+
+    monkeypatch.setattr(assets, "data_folder", lambda kind: tmp_path)
+    files = ["config.json", "card.md"]
+    for recorded in (files[:1], files):
+        assets.write_manifest_entry(model_folder, description="Mine.", default=True, files=recorded, root=tmp_path)
+        _with_physics(card).into_card(model_folder)
+        (entry,) = assets.list_models(tmp_path)
+        assets.verify(entry.folder, entry.sha256)
+        assert list(entry.sha256) == recorded and entry.default
+        card.into_card(model_folder)
+        assets.verify(model_folder, assets.list_models(tmp_path)[0].sha256)
 
 
 def test_html_without_matplotlib_says_how_to_get_it(card, tmp_path, monkeypatch):

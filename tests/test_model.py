@@ -13,7 +13,7 @@ from torch import nn
 from lcgen import CheckpointError, ConfigError, LightCurveGenerator
 from lcgen.interpolate import evaluate_periodic
 from lcgen.latent.adapter import regressor_from_any, regressor_to_state
-from lcgen.latent.flow import FlowConfig, FlowRegressor
+from lcgen.latent.flow import FeatureColumns, FlowConfig, FlowRegressor
 from lcgen.model.batches import CurveBatches
 from lcgen.model.blocks import BLOCK, in_blocks
 from lcgen.model.build import build_model, model_from_state, model_to_state
@@ -342,7 +342,7 @@ def flow() -> FlowRegressor:
     config = FlowConfig(epochs=12, batch_size=64, hidden=(24, 24), transforms=1, learning_rate=5e-3)
     return FlowRegressor(3, 2, config).fit(
         features, scale, mean, np.full((n, 2), 0.05), weights=np.ones(n), validation=np.arange(n) % 5 == 0, seed=1,
-        parameter_columns=(slice(0, 1), slice(1, 2)), subclass_columns=slice(2, 3), keep_column=0, progress=False,
+        columns=FeatureColumns(values=slice(0, 1), masks=slice(1, 2), subclass=slice(2, 3), period=0, log_period=0), progress=False,
     )  # fmt: skip
 
 

@@ -17,9 +17,12 @@ from safetensors.numpy import load_file
 
 import lcgen
 from lcgen import ConfigError, LcgenError
+from lcgen.catalog import write_pack, write_periods
 from lcgen.prepare.split import split_by_star
+from lcgen.taxonomy import PHYSICAL
 from lcgen.train import loop as training_loop
 from lcgen.train import read_config, train
+from lcgen.train.data import TrainingData, load_data
 
 ROOT = Path(__file__).resolve().parent.parent
 TIMES = np.linspace(60000.0, 60030.0, 11)
@@ -346,7 +349,10 @@ def test_the_data_folder_may_come_from_the_environment(
     assert settings.data.root() == small_packs
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.toml")), ids=lambda p: p.stem)
+CONFIGS = [p for p in sorted((ROOT / "configs").glob("*.toml")) if not p.stem.startswith("tune-")]  # those are spaces
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_the_configurations_that_come_along_are_valid(path: Path) -> None:
     settings = read_config(path)
     assert dataclasses.is_dataclass(settings)
@@ -361,3 +367,159 @@ def test_devices_are_checked() -> None:
         assert training_loop.choose_device("auto").type == "cpu"
         with pytest.raises(ConfigError, match=r"training\.device"):
             training_loop.choose_device("cuda")
+
+
+# ---------------------------------------------------------------------- periods from tables, curves from Fourier terms
+FOURIER = "rrab.dat"
+
+
+def _with_data(settings: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    settings = copy.deepcopy(settings)
+    settings["data"] |= changes
+    return settings
+
+
+def _load(settings: dict[str, Any], run: Path) -> TrainingData:
+    run.mkdir(exist_ok=True)
+    return load_data(read_config(settings), run, progress=False)
+
+
+@pytest.fixture(scope="module")
+def more_data(small_packs: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small packs, with two tables of periods and one of Fourier terms."""
+    folder = tmp_path_factory.mktemp("more")
+    for path in small_packs.iterdir():
+        shutil.copy(path, folder)
+    lines = (data_dir / "catalogs" / "rrab_bulge_v_fourier.dat").read_text().splitlines()
+    (folder / FOURIER).write_text("\n".join(lines[:60]) + "\n")
+    pack = lcgen.read_pack(folder / "ogle_i.h5")
+    ids, periods = pack.columns["id"].tolist(), pack.columns["period"]
+    rows = [
+        f"{i} 15.0 16.0 {p * 1.5:.7f} 0.00001 2171.2 0.3 0.3 4.7 0.1 3.0" for i, p in zip(ids, periods, strict=True)
+    ]
+    (folder / "cepF.dat").write_text("\n".join(rows[:5]) + "\n")
+    n = 8
+    columns = {"id": ids[:n], "class": ["CEP"] * n, "subclass": ["F"] * n, "period": periods[:n] * 2.0}
+    columns |= {"significance": np.ones(n), "scatter_ratio": np.ones(n), "flag": [""] * (n - 1) + ["poor"]}
+    write_periods(columns, folder / "found.csv", settings={})
+    return folder
+
+
+def _period_of(data: TrainingData) -> dict[tuple[str, int], float]:
+    curves, j = data.curves, PHYSICAL.index("period")
+    return {(s, int(b)): float(p) for s, b, p in zip(curves.star_id, curves.band, curves.params[:, j], strict=True)}
+
+
+def test_periods_of_a_table_take_the_place_of_the_packs(
+    small_settings: Settings, more_data: Path, tmp_path: Path
+) -> None:
+    settings = _with_data(small_settings(), folder=str(more_data))
+    settings["clean"]["OGLE-III"] |= {"snr_min": 0.0}
+    plain = _period_of(_load(settings, tmp_path))
+    ids = lcgen.read_pack(more_data / "ogle_i.h5").columns["id"].tolist()
+    for name, n, factor in (("cepF.dat", 5, 1.5), ("found.csv", 7, 2.0)):
+        # the table of one band counts for the other too
+        settings["data"]["packs"][1]["periods"] = name
+        data = _load(settings, tmp_path)
+        found = _period_of(data)
+        for star, band in plain:
+            expected = plain[star, band] * (factor if star in ids[:n] else 1.0)
+            if (star, band) in found:
+                assert found[star, band] == pytest.approx(expected, rel=1e-6)
+        assert sum(found[key] != plain.get(key) for key in found if key in plain) > n
+        assert f"periods of OGLE-III: {2 * n} from {name}" in data.provenance["preparation"]
+    # another content of the same name is not taken for the old one
+    text = (more_data / "found.csv").read_text()
+    try:
+        (more_data / "found.csv").write_text(text.replace(",poor", ","))
+        assert f"{2 * n + 2} from found.csv" in _load(settings, tmp_path).provenance["preparation"]
+    finally:
+        (more_data / "found.csv").write_text(text)
+
+
+def test_a_star_without_period_takes_that_of_another_survey(
+    small_settings: Settings, more_data: Path, tmp_path: Path
+) -> None:
+    pack = lcgen.read_pack(more_data / "ogle_i.h5")
+    unknown = dict(pack.columns) | {"period": np.full(len(pack), np.nan)}
+    write_pack(
+        dataclasses.replace(pack, columns=unknown),
+        more_data / "later_i.h5",
+        survey="OGLE-IV",
+        band="I",
+        citation="",
+        time_standard="MJD",
+    )
+    settings = _with_data(small_settings(), folder=str(more_data))
+    settings["data"]["packs"].append({"path": "later_i.h5", "survey": "OGLE-IV"})
+    data = _load(settings, tmp_path)
+    assert (data.curves.survey == "OGLE-IV").sum() == (data.curves.survey == "OGLE-III")[data.curves.band == 1].sum()
+    assert f"periods of OGLE-IV: {len(pack)} from another pack" in data.provenance["preparation"]
+
+
+def test_reconstructed_curves_join_the_measured_ones(small_settings: Settings, more_data: Path, tmp_path: Path) -> None:
+    settings = _with_data(small_settings(), folder=str(more_data))
+    source = {"path": FOURIER, "band": "V", "cls": "RRLYR", "subclass": "RRab"}
+    without = _load(settings, tmp_path)
+    # two tables of the same stars under two names
+    settings["data"]["fourier"] = [source | {"survey": s} for s in ("OGLE-BLG", "CSS")]
+    data = _load(settings, tmp_path)
+    new = data.curves.n_harmonics > 0
+    assert not new[: len(without.curves)].any()
+    assert new[len(without.curves) :].all()
+    assert new.sum() > 60
+    np.testing.assert_array_equal(data.split[~new], without.split)
+    assert set(np.unique(data.split[new]).tolist()) == {0, 1}
+    sets: dict[str, set[int]] = {}
+    for star, chosen in zip(data.curves.star_id.tolist(), data.split.tolist(), strict=True):
+        sets.setdefault(star, set()).add(chosen)
+    assert all(len(s) == 1 for s in sets.values())
+    assert {k: n.ratio for k, n in data.noise.items()} == {k: n.ratio for k, n in without.noise.items()}
+    text = data.provenance["preparation"]
+    assert "reconstructed from 3 Fourier terms, OGLE-BLG V RRab" in text
+    assert data.provenance["citations"][FOURIER]
+    # from the cache
+    again = _load(settings, tmp_path)
+    np.testing.assert_array_equal(again.curves.n_harmonics, data.curves.n_harmonics)
+    settings["data"] |= {"max_stars": 7}
+    few = _load(settings, tmp_path)
+    assert 0 < np.unique(few.curves.star_id[few.curves.n_harmonics > 0]).size <= 14
+
+
+def test_a_star_both_measured_and_tabulated_stays_in_its_set(
+    small_settings: Settings, more_data: Path, tmp_path: Path
+) -> None:
+    pack = lcgen.read_pack(more_data / "css_v.h5")
+    lyrae = pack.columns["id"][pack.columns["class"] == "RRLYR"]
+    lines = (more_data / FOURIER).read_text().splitlines()
+    renamed = [" ".join([str(lyrae[i % lyrae.size]), *line.split()[1:]]) for i, line in enumerate(lines[1:])]
+    (more_data / "same.dat").write_text("\n".join([lines[0], *renamed[: lyrae.size]]) + "\n")
+    settings = _with_data(small_settings(), folder=str(more_data))
+    without = _load(settings, tmp_path)
+    settings["data"]["fourier"] = [{"path": "same.dat", "survey": "X", "band": "V", "cls": "RRLYR"}]
+    data = _load(settings, tmp_path)
+    before = dict(zip(without.curves.star_id.tolist(), without.split.tolist(), strict=True))
+    common = [i for i, star in enumerate(data.curves.star_id.tolist()) if star in before]
+    assert (data.curves.n_harmonics[common] > 0).sum() > 10
+    assert all(data.split[i] == before[str(data.curves.star_id[i])] for i in common)
+
+
+BAD_DATA: list[tuple[dict[str, Any], str]] = [
+    ({"fourier": [{"path": FOURIER}]}, r"data\.fourier\[0\]\.survey"),
+    ({"fourier": [{"path": "no.dat", "survey": "X", "band": "V", "cls": "CEP"}]}, r"no\.dat"),
+    ({"fourier": [{"path": FOURIER, "survey": "X", "band": "Q", "cls": "CEP"}]}, "band 'Q'"),
+    ({"fourier": [{"path": FOURIER, "survey": "X", "band": "r", "cls": "CEP"}]}, r"data\.bands has no such band"),
+    ({"fourier": [{"path": FOURIER, "survey": "X", "band": "V", "cls": "RR"}]}, "cls 'RR'"),
+    ({"fourier": [{"path": FOURIER, "survey": "X", "band": "V", "cls": "CEP", "subclass": "RRab"}]}, "subclass 'RRab'"),
+    ({"fourier": [{"path": FOURIER, "survey": "", "band": "V", "cls": "CEP"}]}, "survey is empty"),
+    ({"packs": [{"path": "css_v.h5", "survey": s, "periods": "no.csv"} for s in ("CSS", "OGLE-III")]}, r"no\.csv"),
+    ({"packs": [{"path": "css_v.h5", "survey": "CSS", "periods": 3}]}, r"data\.packs\[0\]\.periods"),
+]
+
+
+@pytest.mark.parametrize(("changes", "named"), BAD_DATA, ids=[n for _, n in BAD_DATA])
+def test_bad_tables_are_named(
+    changes: dict[str, Any], named: str, small_settings: Settings, more_data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=named):
+        _load(_with_data(small_settings(), folder=str(more_data), **changes), tmp_path)

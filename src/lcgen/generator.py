@@ -19,9 +19,10 @@ from .lightcurve import LightCurve, LightCurves
 from .model.blocks import in_blocks
 from .model.build import CurveModel, model_from_state, model_to_state
 from .observe.colours import absolute_v
+from .observe.irregular import Irregularity
 from .observe.noise import NoiseModel, SurveyNoise
 from .params import StarRequest, read_request
-from .population import Population
+from .population import Population, ShapeRelations
 from .prepare.conditioning import Conditioner
 from .prepare.split import SPLIT_NAMES, id_hash
 from .stars import Stars
@@ -54,6 +55,8 @@ class LightCurveGenerator:
         Draws amplitude and latent vector; see :class:`lcgen.latent.flow.FlowRegressor`.
     population : Population
         Draws physical parameters.
+    relations : ShapeRelations, optional
+        Draws those that were not given so that they agree with the curve; without it the curve follows the drawn ones.
     noise_models : mapping of str to SurveyNoise
         Error models of the training surveys.
     band_rules : mapping of class to mapping of band to rule
@@ -82,6 +85,7 @@ class LightCurveGenerator:
         conditioner: Conditioner,
         regressor: Any,
         population: Population,
+        relations: ShapeRelations | None = None,
         noise_models: Mapping[str, SurveyNoise],
         band_rules: Mapping[str, Mapping[str, Mapping[str, Any]]],
         split: Mapping[str, NDArray] | None = None,
@@ -91,6 +95,7 @@ class LightCurveGenerator:
     ) -> None:
         self.name, self.kind, self.model = name, kind, model
         self.conditioner, self.regressor, self.population = conditioner, regressor, population
+        self.relations = relations
         self.noise_models = dict(noise_models)
         self.band_rules = {c: {b: dict(r) for b, r in rules.items()} for c, rules in band_rules.items()}
         self.info: dict[str, Any] = dict(info or {})
@@ -172,6 +177,12 @@ class LightCurveGenerator:
         return np.where(hashes[at] == wanted, names, "")
 
     @property
+    def irregularity(self) -> Irregularity | None:
+        """How stars of its classes depart from repeating; None where that was not measured."""
+        config = self.info.get("irregularity")
+        return Irregularity.from_config(config) if config else None
+
+    @property
     def card(self) -> str:
         """The model card, in Markdown; empty for a generator that was not loaded."""
         path = Path(self.source) / "card.md"
@@ -246,6 +257,7 @@ class LightCurveGenerator:
         noise: NoiseModel | str | None = None,
         subclass: str | Sequence[str] | NDArray | None = None,
         extrapolate: bool = False,
+        irregular: bool = False,
     ) -> Any:
         """Light curves of stars of given classes and parameters at given times.
 
@@ -257,7 +269,7 @@ class LightCurveGenerator:
             As in :meth:`draw`.
         times : array_like, list of arrays, cadence
             MJD for all stars, one array a star, or a cadence.
-        seed, band, noise
+        seed, band, noise, irregular
             As in :meth:`lcgen.Stars.observe`.
 
         Returns
@@ -267,7 +279,7 @@ class LightCurveGenerator:
         """
         request = read_request(cls, params, subclass=subclass, allowed_classes=self.classes)
         stars = self._draw(request, seed=seed, first_id=0, extrapolate=extrapolate, temper=1.0)
-        curves: LightCurves = stars.observe(times, noise=noise, band=band)
+        curves: LightCurves = stars.observe(times, noise=noise, band=band, irregular=irregular)
         one: LightCurve | LightCurves = curves[0] if request.scalar else curves
         return one
 
@@ -290,12 +302,27 @@ class LightCurveGenerator:
         cls_index = np.array([self.conditioner.classes.index(c) for c in request.classes], dtype=np.int64)
         params = np.stack([np.asarray(drawn[p], dtype=float) for p in PHYSICAL], axis=1).reshape(n, len(PHYSICAL))
         given = self._given(request, n)
-        features = self.conditioner.star_features(cls_index, drawn["subclass"], params)
+        # the curve follows what was given; what was not is drawn below to agree with the curve
+        fixed = np.ones(params.shape, dtype=bool)
+        if self.relations is not None and temper == 1.0:
+            fixed = np.stack([np.isfinite(request.known.get(p, np.full(n, np.nan))) for p in PHYSICAL], axis=1)
+            fixed[:, PHYSICAL.index("period")] = True
+        features = self.conditioner.star_features(cls_index, drawn["subclass"], np.where(fixed, params, np.nan))
         wanted = given["amplitude"]
         with np.errstate(invalid="ignore"):
             standard = self.conditioner.standard_scale(cls_index, wanted)
         normals = rng.normals(seed, "latent", ids, self.model.latent_dim + 1)
         standard, z = self.regressor.sample(features, normals, standard)
+        if self.relations is not None:
+            params = self.relations.draw(
+                class_name=request.classes,
+                subclass=drawn["subclass"],
+                params=params,
+                given=fixed,
+                scale=standard,
+                z=z,
+                normals=rng.normals(seed, "parameters", ids, len(PHYSICAL)),
+            )
         scale = self.conditioner.natural_scale(cls_index, standard)
         shape = self._decode(cls_index, drawn["subclass"], params, z, _REFERENCE_BAND)
         peak_to_peak = peak_to_peak_periodic(shape)
@@ -399,6 +426,9 @@ class LightCurveGenerator:
         latent_config, latent_arrays = regressor_to_state(self.regressor)
         population_config, population_arrays = self.population.to_state()
         parts = {"model.": model_arrays, "latent.": latent_arrays, "population.": population_arrays}
+        relations_config = None
+        if self.relations is not None:
+            relations_config, parts["relations."] = self.relations.to_state()
         if self._split is not None:
             parts["split."] = dict(self._split)
         config = {
@@ -407,6 +437,7 @@ class LightCurveGenerator:
             "conditioner": self.conditioner.to_config(),
             "latent": latent_config,
             "population": population_config,
+            "relations": relations_config,
             "noise": [m.to_config() for m in self.noise_models.values()],
             "band_rules": self.band_rules,
             "info": self.info,
@@ -429,6 +460,9 @@ class LightCurveGenerator:
         try:
             conditioner = Conditioner.from_config(config["conditioner"])
             split = checkpoint.part("split.")
+            relations = config.get("relations")  # models of before they were known have none
+            if relations is not None:
+                relations = ShapeRelations.from_state(relations, checkpoint.part("relations."))
             return cls(
                 name=config["name"],
                 kind=config["model"]["kind"],
@@ -436,6 +470,7 @@ class LightCurveGenerator:
                 conditioner=conditioner,
                 regressor=regressor_from_any(config["latent"], checkpoint.part("latent.")),
                 population=Population.from_state(config["population"], checkpoint.part("population.")),
+                relations=relations,
                 noise_models={m["name"]: SurveyNoise.from_config(m) for m in config["noise"]},
                 band_rules=config["band_rules"],
                 split=split or None,

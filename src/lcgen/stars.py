@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +15,7 @@ from .errors import InputError, UnknownNameError
 from .interpolate import PADDING, evaluate_padded, pad_periodic, resample_periodic
 from .lightcurve import LightCurves, phase_of, table_of
 from .observe.colours import band_offset
+from .observe.irregular import Irregularity, Realisation
 from .observe.noise import DepthNoise, NoiseModel, NoiseRequest, SurveyNoise
 from .photometry import nearest_band
 
@@ -39,6 +41,11 @@ class CurveSource(Protocol):
     @property
     def noise_models(self) -> Mapping[str, SurveyNoise]:
         """Error models of the training surveys by name."""
+        ...
+
+    @property
+    def irregularity(self) -> Irregularity | None:
+        """How stars depart from repeating; None where that was not measured."""
         ...
 
     def decode(self, classes: NDArray, columns: Mapping[str, NDArray], z: NDArray, band: str) -> NDArray:
@@ -81,6 +88,8 @@ class Stars:
         # curves in magnitudes minus the mean, padded for evaluation, shape (n_decoded_bands, n, n_grid + PADDING)
         self._decoded: tuple[str, ...] = ()
         self._curves = np.empty((0, self._scale.size, 0))
+        self._realised: tuple[Realisation, NDArray[np.float64]] | None = None
+        self._sizes = np.empty(0)
 
     def __len__(self) -> int:
         return int(self._scale.size)
@@ -173,20 +182,36 @@ class Stars:
         return self._evaluate([self._band(band)], band_index, star, np.tile(mjd, n)).reshape(n, m)
 
     def _evaluate(
-        self, bands: Sequence[str], band_index: NDArray[np.uint8], star: NDArray[np.int64], mjd: NDArray[np.float64]
+        self,
+        bands: Sequence[str],
+        band_index: NDArray[np.uint8],
+        star: NDArray[np.int64],
+        mjd: NDArray[np.float64],
+        changes: Realisation | None = None,
     ) -> NDArray[np.float64]:
-        """Noise-free magnitudes, shape (n_obs,), each from its own band, star and time alone."""
+        """Noise-free magnitudes, shape (n_obs,), each from its own band, star and time alone; star after star."""
         n, out = len(self), np.empty(mjd.size)
         curves, planes = self._planes(bands)
         # by band and star in one number each, so that all bands are one pass
         mean = np.concatenate([self.mean_magnitude(b) for b in bands])
         mean_of, curve_of = n * np.arange(len(bands)), n * np.array(planes, dtype=np.int64)
         period, t0 = self.columns["period"], self.columns["t0"]
-        for a in range(0, mjd.size, _CHUNK):
-            rows = slice(a, a + _CHUNK)
+        if changes is not None and self._sizes.size != n * curves.shape[0]:
+            self._sizes = np.ptp(curves, axis=2).ravel()
+        step = _CHUNK
+        if changes is not None and n and mjd.size % n == 0 and 0 < mjd.size // n <= _CHUNK:
+            step -= step % (mjd.size // n)  # whole stars, where all have as many observations
+        for a in range(0, mjd.size, step):
+            rows = slice(a, a + step)
             owner, band = star[rows], band_index[rows]
             phase = phase_of(mjd[rows], period.take(owner), t0.take(owner))
-            values = evaluate_padded(curves, curve_of.take(band) + owner, phase)
+            motion = changes.at(owner, mjd[rows]) if changes is not None else None
+            if motion is not None:
+                phase = motion.shifted(phase)
+            curve = curve_of.take(band) + owner
+            values = evaluate_padded(curves, curve, phase)
+            if motion is not None:
+                values = motion.changed(values, self._sizes, curve)
             out[rows] = values + mean.take(mean_of.take(band) + owner)
         return out
 
@@ -198,6 +223,7 @@ class Stars:
         noise: NoiseModel | str | None = None,
         seed: int | None = None,
         band: str | Mapping[str, str] | None = None,
+        irregular: bool = False,
     ) -> LightCurves:
         """Observe the stars under a cadence.
 
@@ -214,21 +240,33 @@ class Stars:
             One of the generator's bands for all visits; ``"nearest"`` to observe each of a schedule's filters in the
             generator's band nearest in wavelength; a mapping of filters to bands; or None to take the schedule's
             filters as they are (``"V"`` for plain times).
+        irregular : bool
+            Let stars depart from repeating as real ones of their class and subclass do: amplitude and phase wander
+            from cycle to cycle, brightness changes, and double-mode stars have a second mode. What a star does belongs
+            to it, like its curve: it is the same under any cadence and with any noise. The errors of a training survey
+            are then those without these changes, so that they do not count twice.
 
         Returns
         -------
         LightCurves
-            In the order of the stars, with ``.stars``.
+            In the order of the stars, with ``.stars``; where `irregular`, they have a column ``irregularity``: the root
+            mean square of the departures in the reference band [mag].
 
         Raises
         ------
         UnknownNameError
             If a filter of the schedule is not a band of the generator.
         InputError, CadenceError
-            If times are not finite, or the cadence cannot be read.
+            If times are not finite, the cadence cannot be read, or `irregular` is asked of a generator for which it was
+            not measured.
         """
         seed = self.seed if seed is None else rng.check_seed(seed)
         model = self._noise(noise)
+        changes, columns = None, self.columns
+        if irregular:
+            changes, departure = self._changes()
+            model = self._without_changes(model)
+            columns = columns | {"irregularity": departure}
         ids = np.asarray(self.columns["star_id"])
         mjd, filters, filter_index, depth, counts = self._visits(cadence, seed, ids)
         target = [self._map_band(f, band) for f in filters]
@@ -237,7 +275,7 @@ class Stars:
         band_index = lookup[filter_index]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         star = np.repeat(np.arange(len(self)), counts)
-        mag = self._evaluate(band_names, band_index, star, mjd)
+        mag = self._evaluate(band_names, band_index, star, mjd, changes)
         flux = flux_err = None
         mag_err = np.zeros_like(mag)
         if model is not None:
@@ -269,11 +307,34 @@ class Stars:
             mag_err=mag_err,
             band_index=band_index,
             band_names=band_names,
-            columns=self.columns,
-            meta={"seed": seed, "noise": getattr(model, "name", None)},
+            columns=columns,
+            meta={"seed": seed, "noise": getattr(model, "name", None)} | ({"irregular": True} if irregular else {}),
             measured_flux=flux,
             measured_flux_err=flux_err,
         )
+
+    def _changes(self) -> tuple[Realisation, NDArray[np.float64]]:
+        """What each star does besides repeating, and its root mean square [mag]."""
+        known = self._source.irregularity
+        if known is None:
+            raise InputError(
+                f"irregular=True: of the generator {getattr(self._source, 'name', '')!r} nothing was measured of how "
+                "stars depart from repeating (it has no 'irregularity'); use irregular=False, or a generator that has"
+            )
+        if self._realised is None:
+            columns = self.columns
+            changes = known.realise(
+                columns["class"], columns["subclass"], columns["period"], columns["star_id"], self.seed
+            )
+            self._realised = changes, changes.rms(self._grid(self._source.bands[0]))
+        return self._realised
+
+    def _without_changes(self, model: NoiseModel | None) -> NoiseModel | None:
+        # the scatter of a survey's stars holds what they do themselves
+        known = self._source.irregularity
+        if known is None or not isinstance(model, SurveyNoise) or model.name not in known.noise_ratio:
+            return model
+        return dataclasses.replace(model, ratio={**model.ratio, **known.noise_ratio[model.name]})
 
     def _noise(self, noise: NoiseModel | str | None) -> NoiseModel | None:
         if noise is None or hasattr(noise, "measure"):

@@ -18,6 +18,8 @@ from .ogle import (
 )
 from .packing import PackSummary, pack_directory
 from .packs import read_pack, write_pack
+from .period_run import tabulate_periods
+from .period_table import PERIOD_COLUMNS, read_periods, write_periods
 from .periods import PERIOD_SEARCHES, PeriodSearch, PeriodSolution, find_period, find_periods
 from .quality import usable_rows
 from .table import StarTable
@@ -27,6 +29,7 @@ from .text import Skipped
 __all__ = [
     "CSS_TYPES",
     "DISTANCE_MODULI",
+    "PERIOD_COLUMNS",
     "PERIOD_SEARCHES",
     "PackSummary",
     "PeriodSearch",
@@ -50,7 +53,10 @@ __all__ = [
     "read_ogle_ident",
     "read_ogle_photometry",
     "read_pack",
+    "read_periods",
     "read_physical_parameters",
+    "tabulate_periods",
     "usable_rows",
     "write_pack",
+    "write_periods",
 ]

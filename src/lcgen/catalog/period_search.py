@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError
 from ..prepare.fourier import FourierFit, fit_fourier
 from .period_scan import OVERSAMPLING, scan
+from .period_solution import PeriodSolution
 
 if TYPE_CHECKING:  # pragma: no cover
     from astropy.timeseries import LombScargle
@@ -36,53 +37,6 @@ _REFINED = 5
 _MAX_ROUGHNESS = 20.0
 # log-likelihood by which a candidate is so much worse that refining it cannot help
 _HOPELESS = 40.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PeriodSolution:
-    """The period of one star and how far it can be trusted.
-
-    Attributes
-    ----------
-    period : float
-        Period [d]; of binaries the orbital one.
-    period_err : float
-        Standard error from the curvature of the residuals about the best period [d]. It says nothing of aliases.
-    power : float
-        Multi-harmonic Lomb-Scargle power: the share of the weighted variance that the series explains.
-    significance : float
-        Gain in log-likelihood over the best period that is neither this one nor a simple multiple of it:
-        ``n / 2 ln(R_second / R_best)`` with R the weighted sum of squared residuals and n the number of nights, and
-        for pulsators a prior against high harmonics (see Notes of :func:`find_period`).
-    second_period : float
-        That rival [d]; NaN if there is none within the range.
-    second_ratio : float
-        ``second_period / period``.
-    alias : str
-        What the rival is to the period: ``"day"``, ``"half-day"`` or ``"year"``, else an empty string.
-    multiple : float
-        Gain in log-likelihood, as above, over the best simple multiple (1/2, 2, 1/3, 3 ...) in the range; infinite
-        if there is none. Negative where a longer multiple folds better, but not by as much as its freedom is worth.
-    scatter_ratio : float
-        Weighted standard deviation of the residuals of the folded fit, over that of the magnitudes.
-    n_observations, n_nights : int
-        Observations used, and nights among them.
-    doubled : bool
-        Of binaries: the period is twice the one that folds the data, by default and not because the minima differ.
-    """
-
-    period: float
-    period_err: float
-    power: float
-    significance: float
-    second_period: float
-    second_ratio: float
-    alias: str
-    multiple: float
-    scatter_ratio: float
-    n_observations: int
-    n_nights: int
-    doubled: bool = False
 
 
 def find_period(
@@ -347,7 +301,7 @@ class _Search:
         level = float(np.median(self.y[outside]))
         depths = [float(np.median(self.y[rows])) - level for rows in (first, second)]
         noise = fit.scatter / np.sqrt(second.sum())
-        return depths[1] > max(0.12 * depths[0], 5.0 * noise)
+        return depths[1] > max(0.08 * depths[0], 5.0 * noise)
 
     def _is_ratio(self, a: _Candidate, b: _Candidate, ratios: tuple[float, ...]) -> bool:
         return any(abs(a.frequency - r * b.frequency) * self.span < 1.0 for r in ratios)

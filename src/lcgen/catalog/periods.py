@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+import signal
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +23,18 @@ from ..errors import InputError, UnknownNameError
 from ..lightcurve import LightCurves
 from .period_search import MIN_OBSERVATIONS, PeriodSolution, find_period
 
-__all__ = ["MIN_OBSERVATIONS", "PERIOD_SEARCHES", "PeriodSearch", "PeriodSolution", "find_period", "find_periods"]
+__all__ = [
+    "MIN_OBSERVATIONS",
+    "PERIOD_SEARCHES",
+    "PeriodOutcome",
+    "PeriodSearch",
+    "PeriodSolution",
+    "class_name",
+    "find_period",
+    "find_periods",
+    "search_for",
+    "search_stars",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +58,7 @@ class PeriodSearch:
     period_range: tuple[float, float]
     n_terms: int
     base_harmonic: int = 1
-    min_significance: float = 4.0
+    min_significance: float = 3.0
     max_scatter_ratio: float = 0.85
     allow_doubled: bool = True
 
@@ -142,30 +155,73 @@ def find_periods(
     known = np.isfinite(period) & (period > 0)
     counts: Counter[str] = Counter(known=int(known.sum()), found=0)
 
-    wanted: list[tuple[int, PeriodSearch]] = []
-    for i in np.flatnonzero(~known):
-        period[i] = np.nan
-        search = _search_of(searches, str(cls[i]), str(subclass[i]))
-        if search is None:
-            counts["no search"] += 1
-        else:
-            wanted.append((int(i), search))
-    tasks = ((_in_one_band(lightcurves, i), search) for i, search in wanted)
-    solved = tqdm(
-        _solve(tasks, workers),
-        total=len(wanted),
+    period[~known] = np.nan
+    wanted = [(int(i), search_for(str(cls[i]), str(subclass[i]), searches)) for i in np.flatnonzero(~known)]
+    for i, outcome in search_stars(lightcurves, wanted, workers=workers, progress=progress):
+        counts[outcome.flag or "found"] += 1
+        if not outcome.flag and outcome.solution is not None:
+            solution = outcome.solution
+            period[i], quality[i], error[i] = solution.period, solution.significance, solution.period_err
+    columns = {**lightcurves.columns, "period": period, "period_quality": quality, "period_err": error}
+    return replace(lightcurves, columns=columns, meta={**lightcurves.meta, "periods": dict(counts)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodOutcome:
+    """What the search of one star gave.
+
+    Attributes
+    ----------
+    solution : PeriodSolution or None
+        The best period, whether it can be trusted or not; None where none was searched for.
+    flag : str
+        Why it is not to be trusted, as listed under :func:`find_periods`; empty where it is.
+    """
+
+    solution: PeriodSolution | None
+    flag: str
+
+
+def search_stars(
+    lightcurves: LightCurves,
+    wanted: Iterable[tuple[int, PeriodSearch | None]],
+    *,
+    workers: int = 1,
+    progress: bool | None = None,
+) -> Iterator[tuple[int, PeriodOutcome]]:
+    """Search the given stars, one after the other.
+
+    Parameters
+    ----------
+    lightcurves : LightCurves
+    wanted : iterable of (index of the star, PeriodSearch or None)
+        None for stars whose class is not searched.
+    workers, progress
+        See :func:`find_periods`.
+
+    Yields
+    ------
+    tuple of int and PeriodOutcome
+        In the order of `wanted`.
+
+    Raises
+    ------
+    InputError
+        If `workers` is not positive.
+    """
+    if workers < 1:
+        raise InputError(f"workers = {workers}; at least 1 is needed")
+    pairs = list(wanted)
+    tasks = ((_in_one_band(lightcurves, i), search) for i, search in pairs)
+    outcomes = tqdm(
+        map(_one, tasks) if workers == 1 else _by_workers(tasks, workers),
+        total=len(pairs),
         desc="periods",
         unit="star",
         disable=None if progress is None else not progress,
     )
-    for (i, _), solution in zip(wanted, solved, strict=True):
-        if isinstance(solution, str):
-            counts[solution] += 1
-        else:
-            counts["found"] += 1
-            period[i], quality[i], error[i] = solution.period, solution.significance, solution.period_err
-    columns = {**lightcurves.columns, "period": period, "period_quality": quality, "period_err": error}
-    return replace(lightcurves, columns=columns, meta={**lightcurves.meta, "periods": dict(counts)})
+    for (i, _), outcome in zip(pairs, outcomes, strict=True):
+        yield i, outcome
 
 
 def _with_ranges(ranges: Mapping[str, tuple[float, float]]) -> dict[str, PeriodSearch]:
@@ -183,8 +239,14 @@ def _with_ranges(ranges: Mapping[str, tuple[float, float]]) -> dict[str, PeriodS
     return searches
 
 
-def _search_of(searches: Mapping[str, PeriodSearch], cls: str, subclass: str) -> PeriodSearch | None:
-    name = f"{cls}/{subclass}" if subclass else cls
+def class_name(cls: str, subclass: str) -> str:
+    """Name of a class and subclass, as in :data:`PERIOD_SEARCHES`."""
+    return f"{cls}/{subclass}" if subclass else cls
+
+
+def search_for(cls: str, subclass: str, searches: Mapping[str, PeriodSearch] = PERIOD_SEARCHES) -> PeriodSearch | None:
+    """The search meant for stars of a class and subclass; None if there is none."""
+    name = class_name(cls, subclass)
     return None if name in _NOT_SEARCHED else searches.get(name, searches.get(cls))
 
 
@@ -200,23 +262,44 @@ def _in_one_band(lightcurves: LightCurves, i: int) -> _Data:
     return mjd[good], mag[good], err[good]
 
 
-def _solve(tasks: Iterator[tuple[_Data, PeriodSearch]], workers: int) -> Iterator[PeriodSolution | str]:
-    if workers == 1:
-        yield from map(_one, tasks)
-        return
+_Task = tuple[_Data, PeriodSearch | None]
+_CHUNK = 8
+
+
+def _by_workers(tasks: Iterator[_Task], workers: int) -> Iterator[PeriodOutcome]:
+    """Outcomes from several processes, in order; few stars wait at any time, so that an interrupt ends it soon."""
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_one, tasks, chunksize=16)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
+    waiting: deque[Future[list[PeriodOutcome]]] = deque()
+    try:
+        while chunk := list(islice(tasks, _CHUNK)):
+            waiting.append(pool.submit(_some, chunk))
+            if len(waiting) >= 3 * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _one(task: tuple[_Data, PeriodSearch]) -> PeriodSolution | str:
-    """The solution of a star, or why there is none."""
+def _ignore_interrupts() -> None:
+    # an interrupt goes to the whole group of processes; the parent decides what it means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _some(tasks: list[_Task]) -> list[PeriodOutcome]:
+    return [_one(task) for task in tasks]
+
+
+def _one(task: _Task) -> PeriodOutcome:
     (mjd, mag, err), search = task
+    if search is None:
+        return PeriodOutcome(solution=None, flag="no search")
     if mjd.size < MIN_OBSERVATIONS:
-        return "few observations"
+        return PeriodOutcome(solution=None, flag="few observations")
     if not (np.ptp(mjd) > 0 and np.ptp(mag) > 0):
-        return "constant"
+        return PeriodOutcome(solution=None, flag="constant")
     solution = find_period(
         mjd,
         mag,
@@ -225,7 +308,7 @@ def _one(task: tuple[_Data, PeriodSearch]) -> PeriodSolution | str:
         n_terms=search.n_terms,
         base_harmonic=search.base_harmonic,
     )
-    return _doubt(solution, search, float(np.ptp(mjd))) or solution
+    return PeriodOutcome(solution=solution, flag=_doubt(solution, search, float(np.ptp(mjd))))
 
 
 def _doubt(solution: PeriodSolution, search: PeriodSearch, span: float) -> str:

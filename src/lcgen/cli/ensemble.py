@@ -11,6 +11,7 @@ from .options import (
     CADENCE_HELP,
     Command,
     add_band,
+    add_irregular,
     add_model,
     add_noise,
     add_params,
@@ -57,6 +58,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
         help="mean magnitude in V: one for all stars, or two limits between which it is drawn star by star",
     )
     add_noise(parser)
+    add_irregular(parser)
     add_band(parser)
     add_params(parser)
     parser.add_argument(
@@ -102,6 +104,7 @@ def _run(args: argparse.Namespace) -> None:
             seed=args.seed,
             noise=None if args.noise == "none" else args.noise,
             band=band,
+            irregular=args.irregular,
             mean_mag=mean_mag[0] if mean_mag and len(mean_mag) == 1 else mean_mag,
             params=params or None,
             draw_options=draw_options,

@@ -9,7 +9,8 @@ from .options import Command, progress_of, refuse_existing
 
 __all__ = ["COMMANDS"]
 
-_RIVALS = ("sine", "template-library", "template-library-denoised")
+# As lcgen.evaluate.RIVALS, which help should not wait for.
+_RIVALS = ("sine", "template-library", "template-library-denoised", "pels-vae")
 
 _EVALUATE = """\
 The report card of a model, on stars it never saw: two-sample tests against real curves, calibration, copies of
@@ -26,13 +27,19 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="FOLDER", help="folder of the survey data; default: LCGEN_DATA")
     parser.add_argument("--prepared", metavar="FOLDER", help="folder of the training run, to use its curves again")
     parser.add_argument(
-        "--against", nargs="+", default=[], metavar="RIVAL", help=f"rivals: {', '.join(_RIVALS)}, or models"
+        "--against",
+        nargs="+",
+        default=[],
+        metavar="RIVAL",
+        help=f"rivals: {', '.join(_RIVALS)}, or names or folders of models. pels-vae: a released run, in the folder "
+        "LCGEN_PELSVAE or beside the data",
     )
     parser.add_argument("--quick", action="store_true", help="fewer stars and numbers")
     parser.add_argument("--max-stars", type=int, metavar="N", help="most stars of a class, survey and band")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same result; default: %(default)s")
     parser.add_argument("--json", metavar="FILE", help="write all numbers")
     parser.add_argument("--html", metavar="FILE", help="write a report with plots")
+    parser.add_argument("--into-card", action="store_true", help="write a summary into the card.md of the model")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
@@ -42,17 +49,23 @@ def _evaluate(args: argparse.Namespace) -> None:
             refuse_existing(output, args)
     from .. import load_generator
     from ..evaluate import evaluate, load_curves, quick_card
+    from ..evaluate.into_card import check_writable
 
     generator = load_generator(args.model)
-    rivals = {name: name if name in _RIVALS else load_generator(name) for name in args.against}
+    if args.into_card:
+        check_writable(generator.source)
     judge = quick_card if args.quick else evaluate
     limit = {} if args.max_stars is None else {"max_stars": args.max_stars}
     curves = load_curves(generator, args.prepared, args.data)
-    card = judge(generator, curves, against=rivals, root=args.data, seed=args.seed, progress=progress_of(args), **limit)
+    card = judge(
+        generator, curves, against=args.against, root=args.data, seed=args.seed, progress=progress_of(args), **limit
+    )
     if args.json:
         card.to_json(args.json)
     if args.html:
         card.to_html(args.html)
+    if args.into_card:
+        card.into_card(generator.source)
     print(card.to_text())
 
 

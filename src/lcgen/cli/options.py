@@ -16,6 +16,7 @@ __all__ = [
     "UsageError",
     "add_band",
     "add_command",
+    "add_irregular",
     "add_model",
     "add_noise",
     "add_params",
@@ -139,6 +140,16 @@ def add_noise(parser: argparse.ArgumentParser) -> None:
         metavar="NOISE",
         help="'none'; 'depth': errors from the depths of the schedule; or a survey that the model was trained on, "
         "such as CSS: errors like that survey's. Default: %(default)s",
+    )
+
+
+def add_irregular(parser: argparse.ArgumentParser) -> None:
+    """``--irregular``."""
+    parser.add_argument(
+        "--irregular",
+        action="store_true",
+        help="let stars depart from repeating as real ones do: cycle-to-cycle changes of long-period variables, "
+        "modulated RR Lyrae stars, second modes. Default: one curve repeats",
     )
 
 

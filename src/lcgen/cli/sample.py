@@ -9,6 +9,7 @@ from .options import (
     CADENCE_HELP,
     Command,
     add_band,
+    add_irregular,
     add_model,
     add_noise,
     add_params,
@@ -50,6 +51,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     when.add_argument("--times", type=float, nargs="+", metavar="MJD", help="times of observation [d]")
     add_band(parser)
     add_noise(parser)
+    add_irregular(parser)
     add_seed(parser)
     add_model(parser)
     parser.add_argument("--output", metavar="FILE", help=".csv, .ecsv (with units), .parquet; default: stdout, CSV")
@@ -79,9 +81,10 @@ def _run(args: argparse.Namespace) -> None:
     )
     band = band_for(args.band, cadence, generator)
     _log.info("filters %s observed in %s", ", ".join(cadence.bands), band or "the bands of the same name")
-    curves = stars.observe(cadence, noise=None if args.noise == "none" else args.noise, band=band)
+    noise = None if args.noise == "none" else args.noise
+    curves = stars.observe(cadence, noise=noise, band=band, irregular=args.irregular)
     if stars_output is not None:
-        write_table(stars.table, stars_output)
+        write_table(curves.stars, stars_output)
     write_table(observations_table(curves), output)
 
 

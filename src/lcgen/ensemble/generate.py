@@ -30,6 +30,7 @@ def generate_ensemble(
     seed: int,
     noise: Any = None,
     band: str | Mapping[str, str] | None = None,
+    irregular: bool = False,
     mean_mag: float | tuple[float, float] | None = None,
     params: Any = None,
     draw_options: Mapping[str, Any] | None = None,
@@ -60,7 +61,7 @@ def generate_ensemble(
         Anything :func:`lcgen.as_cadence` understands.
     seed : int
         The seed of the stars, of the noise and of random cadences.
-    noise, band
+    noise, band, irregular
         As in :meth:`lcgen.Stars.observe`.
     mean_mag : float or (float, float), optional
         Mean magnitude of all stars, or limits between which it is drawn uniformly, star by star. Without it
@@ -131,6 +132,7 @@ def generate_ensemble(
         known=request.known,
         subclass=request.subclass if (request.subclass != "").any() else None,
         draw_options=dict(draw_options or {}),
+        irregular=irregular,
     )
     header = EnsembleHeader(
         generator=str(generator.name),
@@ -185,6 +187,8 @@ def _provenance(job: EnsembleJob) -> dict[str, Any]:
     }
     if not (job.noise is None or isinstance(job.noise, str)):
         out["noise_fingerprint"] = fingerprint(job.noise)
+    if job.irregular:
+        out["irregular"] = True
     if job.draw_options:
         out["draw_options"] = dict(job.draw_options)
     if job.known or job.subclass is not None:

@@ -86,6 +86,8 @@ class EnsembleJob:
         Empty where it is drawn.
     draw_options : mapping
         Further arguments of the generator's ``draw``.
+    irregular : bool
+        As :meth:`lcgen.Stars.observe` takes it.
     """
 
     classes: Mapping[str, int]
@@ -98,6 +100,7 @@ class EnsembleJob:
     known: Mapping[str, NDArray[np.float64]]
     subclass: NDArray[np.str_] | None
     draw_options: Mapping[str, Any] = field(default_factory=dict)
+    irregular: bool = False
 
     @property
     def n_stars(self) -> int:
@@ -130,7 +133,9 @@ class EnsembleJob:
             first_id=int(ids[0]),
             **self.draw_options,
         )
-        lightcurves = stars.observe(self.cadence, noise=self.noise, seed=self.seed, band=self.band)
+        # stars of other makers need not know the word
+        options: dict[str, Any] = {"irregular": True} if self.irregular else {}
+        lightcurves = stars.observe(self.cadence, noise=self.noise, seed=self.seed, band=self.band, **options)
         if not np.array_equal(lightcurves.columns.get("star_id", ()), ids):
             raise InputError(f"the generator did not give its stars the star_id {ids[0]} to {ids[-1]}")
         return Block.of(lightcurves)

@@ -17,6 +17,7 @@ from .calibration import RankHistogram
 from .classify import Classification
 from .memory import Memorisation
 from .pairing import Group, GroupData
+from .physics import PhysicsReport
 from .relations import BumpBin, RelationResult
 from .twosample import Estimate
 
@@ -83,6 +84,8 @@ class ReportCard:
     relations : tuple of RelationResult
     bump : mapping of survey to list of BumpBin
         phi21 against period of fundamental-mode Cepheids.
+    physics : PhysicsReport or None
+        Relations with physical parameters; None in a short card, and for generators without such parameters.
     reconstruction : list of mappings
         See :func:`lcgen.train.finish.reconstruction_table`; empty where the generator has no encoder.
     active : mapping
@@ -98,6 +101,7 @@ class ReportCard:
     bump: dict[str, list[BumpBin]]
     reconstruction: list[dict[str, Any]]
     active: dict[str, Any]
+    physics: PhysicsReport | None = None
     pairs: list[GroupData] = field(default_factory=list, repr=False)
 
     @property
@@ -147,6 +151,34 @@ class ReportCard:
         with atomic_file(Path(path)) as temporary:
             temporary.write_text(render(self))
         return Path(path)
+
+    def to_markdown(self) -> str:
+        """A summary in Markdown, headings of the third level: what belongs into the card of a model."""
+        from .text import render_markdown
+
+        return render_markdown(self)
+
+    def into_card(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the summary into the ``card.md`` of a model, in place of an earlier one.
+
+        Parameters
+        ----------
+        folder : path-like
+            Folder of the model. What stands in the card outside of the section stays as it is.
+
+        Returns
+        -------
+        Path
+            The card.
+
+        Raises
+        ------
+        InputError
+            If the folder is not that of a model or may not be written to, or if the marks of the section are damaged.
+        """
+        from .into_card import write_section
+
+        return write_section(folder, self)
 
     def to_text(self) -> str:
         """The tables, for people."""

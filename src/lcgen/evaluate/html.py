@@ -28,6 +28,11 @@ _NOTES = {
     "is each star's own denoised curve with its own noise turned about.",
     "Rank histograms": "Where the true star falls among generated ones of the same period and subclass. Bias: above "
     "zero where real values are the larger ones. Spread: above one where the generated spread is too narrow.",
+    "Spearman coefficients with physical parameters": "Stars with tabulated Fourier terms beside noise-free generated "
+    "ones, drawn at the same period and that parameter. V-I is the real star's: it is where its temperature is from.",
+    "Temperatures of": "Gaia DR2 temperatures of bulge stars follow the reddening: none may be in the population.",
+    "Motion of": "One parameter goes from its 16th to its 84th percentile at one period, with the same random numbers; "
+    "where no data support it the curve must stay.",
     "Copy rate": "Share of the noise-free curves that lie so much nearer to one training star than to the next as "
     "one in twenty unseen stars does.",
 }

@@ -1,4 +1,4 @@
-"""Relations between period and shape that real stars obey, beside those of generated ones."""
+"""Relations of shape, period and physical parameters that real stars obey, beside those of generated ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Relation:
     ----------
     cls, subclass, band : str
     x, y : str
-        ``period``, or a feature (angles as ``phi21``).
+        ``period``, or a column of the tables that are compared: a feature (angles as ``phi21``) or a parameter.
     at_period : bool
         Correlation at fixed period (partial Spearman coefficient).
     max_period : float
@@ -123,8 +123,9 @@ def measure_relation(
     ----------
     relation : Relation
     survey : str
+        Label of the stars.
     features : mapping of source to FeatureTable
-        Of the stars of the relation's class and subclass, one row a star.
+        Of the stars of the relation's class and subclass, the same number of rows for each star, star after star.
     period : ndarray, shape (n,)
         Periods, the same for real and paired stars [d].
     real : str
@@ -135,21 +136,23 @@ def measure_relation(
     boots = [random.integers(0, int(rows.sum()), int(rows.sum())) for _ in range(_N_BOOT)]
 
     def columns(name: str) -> list[NDArray]:
+        n_each = len(features[name]) // max(period.size, 1)
+        own_period = np.repeat(period, n_each).reshape(-1, n_each)[rows]
         out = []
         for q in (relation.x, relation.y):
             if q == "period":
-                out.append(period[rows])
+                out.append(own_period)
                 continue
-            values = features[name].column(q)[rows]
+            values = features[name].column(q).reshape(-1, n_each)[rows]
             # angles in [0, 2 pi), as catalogues give them
             out.append(values % (2 * np.pi) if q.startswith("phi") else values)
-        return [*out, period[rows]] if relation.at_period else out
+        return [*out, own_period] if relation.at_period else out
 
     results = {}
     for name in features:
         own = columns(name)
-        errors = np.std([_spearman([c[b] for c in own]) for b in boots])
-        results[name] = (_spearman(own), float(errors))
+        errors = np.std([_spearman([c[b].ravel() for c in own]) for b in boots])
+        results[name] = (_spearman([c.ravel() for c in own]), float(errors))
     value, error = results.pop(real)
     return RelationResult(
         relation=relation, survey=survey, real=value, real_error=error, generated=results, n=int(rows.sum())

@@ -23,8 +23,9 @@ from .inputs import as_generator, data_root, load_curves, packs_of, split_of
 from .memory import Memorisation, memorisation
 from .nights import nights_from_packs
 from .pairing import FLOOR, REAL, Group, GroupData, list_groups, pair_group
+from .physics import physics_report
 from .relations import RELATIONS, BumpBin, RelationResult, bump_progression, measure_relation
-from .sources import make_sources
+from .sources import ModelSource, make_sources
 from .twosample import random_halves_auc, two_sample_auc, wasserstein
 
 __all__ = ["evaluate", "quick_card"]
@@ -62,7 +63,9 @@ def evaluate(
         Prepared curves, a file of them, or the folder of the training run, whose prepared curves are used again.
         Where not given the survey data is prepared as for the training.
     against : sequence or mapping
-        Rivals, as further columns: ``"sine"``, ``"template-library"``, ``"template-library-denoised"``, or generators.
+        Rivals, as further columns: ``"sine"``, ``"template-library"``, ``"template-library-denoised"``,
+        ``"pels-vae"`` (see :func:`lcgen.evaluate.sources.find_pelsvae`), names of bundled models, folders of models,
+        or generators.
     split : ndarray of int, shape (n_curves,), optional
         0 for training, 1 for validation, 2 for test stars; by default what the generator knows of its training.
     root : path-like, optional
@@ -121,7 +124,7 @@ def quick_card(
     n_draws: int = 24,
     progress: bool | None = None,
 ) -> ReportCard:
-    """A card for tuning, in a minute or two: fewer stars, no classification, no reconstruction.
+    """A card for tuning, in a minute or two: fewer stars, no classification, reconstruction or physical parameters.
 
     Parameters are those of :func:`evaluate`.
     """
@@ -162,11 +165,13 @@ def _card(
     known = np.isin(curves.class_name, generator.classes) & np.isin(
         np.asarray(curves.bands)[curves.band], generator.bands
     )
-    test, train = curves.take((split == 2) & known), curves.take(split == 0)
+    # curves reconstructed from a few Fourier terms lack the higher ones: nothing is measured on them
+    known &= curves.n_harmonics == 0
+    test, train = curves.take((split == 2) & known), curves.take((split == 0) & (curves.n_harmonics == 0))
     if not len(test):
         raise InputError("no unseen star is left to judge the generator on")
-    sources = make_sources(generator, against, train)
     folder = data_root(generator, root)
+    sources = make_sources(generator, against, train, data=folder)
     night, found = -1 - np.arange(test.phase.size), 0.0
     if folder is not None and packs_of(generator):
         night, found = nights_from_packs(test, folder, packs_of(generator))
@@ -187,8 +192,10 @@ def _card(
         )
         pairs.append(pair)
         cards += [_group_card(pair, s, train, seed=seed, full=full) for s in _subclasses(pair, full)]
-    relations, bump = _physics(pairs, seed)
+    relations, bump = _relations(pairs, seed)
     reconstruction, active = _encoder(generator, test, train, full)
+    classification = _classification(pairs, seed) if full else ()
+    physics = physics_report([s for s in sources if isinstance(s, ModelSource)], folder, seed=seed) if full else None
     return ReportCard(
         info={
             "generator": getattr(generator, "name", "generator"),
@@ -200,9 +207,10 @@ def _card(
             "seconds": time.monotonic() - started,
         },
         groups=tuple(cards),
-        classification=_classification(pairs, seed) if full else (),
+        classification=classification,
         relations=tuple(relations),
         bump=bump,
+        physics=physics,
         reconstruction=reconstruction,
         active=active,
         pairs=pairs,
@@ -275,7 +283,7 @@ def _group_card(pair: GroupData, subclass: str, train: PreparedCurves, *, seed: 
     )
 
 
-def _physics(pairs: list[GroupData], seed: int) -> tuple[list[RelationResult], dict[str, list[BumpBin]]]:
+def _relations(pairs: list[GroupData], seed: int) -> tuple[list[RelationResult], dict[str, list[BumpBin]]]:
     relations: list[RelationResult] = []
     bump: dict[str, list[BumpBin]] = {}
     for pair in pairs:

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..assets import find_model, list_models
 from ..errors import InputError, UnknownNameError
 from ..prepare.dataset import PreparedCurves, bin_curves
 from ..rng import stream
-from ..taxonomy import PHYSICAL
+from ..taxonomy import CLASSES, PHYSICAL
 
-__all__ = ["N_PHASE", "RIVALS", "CurveSource", "LibrarySource", "ModelSource", "SineSource", "make_sources"]
+__all__ = [
+    "N_PHASE",
+    "RIVALS",
+    "CurveSource",
+    "LibrarySource",
+    "ModelSource",
+    "SineSource",
+    "find_pelsvae",
+    "make_sources",
+]
 
 N_PHASE = 256
 """Phases of a noise-free curve."""
 
 _BLOCK = 20_000
-RIVALS = ("sine", "template-library", "template-library-denoised")
-"""Rivals known by name."""
+_LIBRARIES = ("template-library", "template-library-denoised")
+_PELSVAE, _PELSVAE_FOLDER = "pels-vae", "LCGEN_PELSVAE"
+_RUN_FILES = ("config.yaml", "VAE_model_None.pt")
+_LATENTS = "latent_space_mu.txt.gz"
+RIVALS = ("sine", *_LIBRARIES, _PELSVAE)
+"""Rivals known by name, besides the bundled models."""
 
 
 class CurveSource(Protocol):
@@ -161,8 +177,57 @@ class LibrarySource:
         return curve - curve.mean()
 
 
+def find_pelsvae(data: Path | None) -> Path:
+    """The folder of a released PELS-VAE run.
+
+    Looked for in the folder that the environment variable ``LCGEN_PELSVAE`` names, where it is set, and else in
+    ``../reference`` of the data folder: the folder itself, those in it, and those in these. Of several runs one with
+    released latent vectors is taken, the last by name.
+
+    Parameters
+    ----------
+    data : Path or None
+        Folder of the survey data.
+
+    Raises
+    ------
+    InputError
+        If none is found.
+    """
+    named = os.environ.get(_PELSVAE_FOLDER)
+    place = Path(named) if named else None if data is None else data.resolve().parent / "reference"
+    runs = [] if place is None else [p for p in _folders(place) if all((p / f).is_file() for f in _RUN_FILES)]
+    if not runs:
+        looked = "the data folder is not known either" if place is None else f"looked in {place}"
+        raise InputError(
+            f"no released PELS-VAE run is found ({looked}); set {_PELSVAE_FOLDER} to its folder, which holds "
+            + " and ".join(_RUN_FILES)
+        )
+    return max(runs, key=lambda run: ((run / _LATENTS).is_file(), run.name))
+
+
+def _folders(place: Path) -> Iterator[Path]:
+    yield place
+    for pattern in ("*/", "*/*/"):
+        yield from sorted(place.glob(pattern))
+
+
+def _released(generator: Any, data: Path | None) -> Any:
+    """The published network; amplitudes and population are those of the model it is compared with, where it can."""
+    from ..generator import LightCurveGenerator
+    from ..importer import import_pelsvae
+
+    able = isinstance(generator, LightCurveGenerator) and generator.kind == "periodic" and "V" in generator.bands
+    able = able and generator.classes == generator.conditioner.classes == CLASSES
+    return import_pelsvae(find_pelsvae(data), base=generator if able else None, name=_PELSVAE)
+
+
 def make_sources(
-    generator: Any, against: Sequence[Any] | Mapping[str, Any], train: PreparedCurves | None
+    generator: Any,
+    against: Sequence[Any] | Mapping[str, Any],
+    train: PreparedCurves | None,
+    *,
+    data: Path | None = None,
 ) -> list[CurveSource]:
     """The model and its rivals as sources.
 
@@ -170,25 +235,56 @@ def make_sources(
     ----------
     generator : LightCurveGenerator
     against : sequence or mapping
-        Names from :data:`RIVALS`, generators, sources, or a mapping of names to generators.
+        Names from :data:`RIVALS`, names of bundled models, folders of models, generators, sources, or a mapping of
+        column names to these.
     train : PreparedCurves or None
         Training stars, for the template libraries.
+    data : Path, optional
+        Folder of the survey data, beside which the released PELS-VAE run may lie.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name that is none of these.
+    InputError
+        If a rival needs what is not there, or is of another type, or two have one name.
     """
     sources: list[CurveSource] = [ModelSource(generator=generator)]
     items = list(against.items()) if isinstance(against, Mapping) else [(None, a) for a in against]
     for name, item in items:
-        if item == "sine":
-            sources.append(SineSource())
-        elif isinstance(item, str) and item in RIVALS:
-            if train is None or not len(train):
-                raise InputError(f"{item} needs training stars, and there are none")
-            sources.append(LibrarySource(library=train, denoised=item.endswith("denoised")))
-        elif isinstance(item, str):
-            raise UnknownNameError("rival", item, RIVALS, hint="or pass a generator")
-        elif hasattr(item, "curves"):
-            sources.append(item)
-        elif hasattr(item, "draw"):
-            sources.append(ModelSource(generator=item, name=str(name or getattr(item, "name", "rival"))))
-        else:
-            raise InputError(f"a rival is a name, a generator or a source, received {type(item).__name__}")
+        sources.append(_rival(generator, name, item, train, data))
+    names = [s.name for s in sources]
+    if len(set(names)) < len(names):
+        twice = next(n for n in names if names.count(n) > 1)
+        raise InputError(f"two columns of the report would be called {twice!r}; give rivals names of their own")
     return sources
+
+
+def _rival(generator: Any, name: str | None, item: Any, train: PreparedCurves | None, data: Path | None) -> CurveSource:
+    if isinstance(item, str) and item == "sine":
+        return SineSource()
+    if isinstance(item, str) and item in _LIBRARIES:
+        if train is None or not len(train):
+            raise InputError(f"{item} needs training stars, and there are none")
+        return LibrarySource(library=train, denoised=item.endswith("denoised"))
+    if isinstance(item, str) and item == _PELSVAE:
+        return ModelSource(generator=_released(generator, data), name=str(name or _PELSVAE))
+    if isinstance(item, (str, os.PathLike)):
+        return _stored(name, item)
+    if hasattr(item, "curves"):
+        return item
+    if hasattr(item, "draw"):
+        return ModelSource(generator=item, name=str(name or getattr(item, "name", "rival")))
+    raise InputError(f"a rival is a name, a folder, a generator or a source, received {type(item).__name__}")
+
+
+def _stored(name: str | None, item: str | os.PathLike[str]) -> ModelSource:
+    """A bundled model by name, or one in a folder."""
+    from ..generator import load_generator
+
+    try:
+        find_model(item)
+    except UnknownNameError:
+        known = (*RIVALS, *(entry.name for entry in list_models()))
+        raise UnknownNameError("rival", os.fspath(item), known, hint="or give the folder of a model") from None
+    return ModelSource(generator=load_generator(item), name=str(name or os.fspath(item)))

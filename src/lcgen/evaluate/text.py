@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,17 @@ from .pairing import FLOOR
 
 if TYPE_CHECKING:  # pragma: no cover
     from .card import ReportCard
+    from .physics import PhysicsReport
 
-__all__ = ["Table", "card_tables", "render_text"]
+__all__ = ["Table", "card_tables", "render_markdown", "render_text"]
 
 Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 """Title, column names, rows."""
+
+_IN_SUMMARY = (
+    *("Two-sample AUC", "Rank histograms", "Copy rate", "Macro-F1", "Spearman", "Median temperature"),
+    *("Temperatures of", "Motion of", "Bump progression"),
+)
 
 
 def card_tables(card: ReportCard) -> list[Table]:
@@ -75,6 +82,8 @@ def card_tables(card: ReportCard) -> list[Table]:
             for r in card.relations
         ]
         out.append(("Spearman coefficients", ["relation", "n", "real", model, FLOOR, *rivals, "difference"], rows))
+    if card.physics is not None:
+        out += _physics(card.physics, model)
     for survey, bins in card.bump.items():
         rows = [
             [
@@ -96,6 +105,72 @@ def card_tables(card: ReportCard) -> list[Table]:
         ]  # fmt: skip
         head = ["group", "n", "model [mag]", "own series [mag]", "ratio"]
         out.append(("Reconstruction of unseen stars: median RMS residual", head, rows))
+    return out
+
+
+def _parameter_relations(physics: PhysicsReport, model: str) -> Table:
+    rivals = list(dict.fromkeys(s for r in physics.relations for s in r.result.generated if s != model))
+    rows = []
+    for r in physics.relations:
+        found, error = r.result.generated[model]
+        rows.append(
+            [
+                f"{r.result.survey}, {r.result.relation}",
+                f"{r.result.n}{'' if r.unseen else ' (some seen)'}",
+                f"{r.result.real:+.2f}±{r.result.real_error:.2f}",
+                f"{found:+.2f}±{error:.2f}",
+                *("{:+.2f}±{:.2f}".format(*g) if (g := r.result.generated.get(s)) else "-" for s in rivals),
+                f"{found - r.result.real:+.2f}±{math.hypot(error, r.result.real_error):.2f}",
+                "yes" if r.influences else "no",
+            ]
+        )
+    head = ["relation", "n", "real", model, *rivals, "difference", "moves the curve"]
+    return "Spearman coefficients with physical parameters", head, rows
+
+
+def _medians(physics: PhysicsReport, model: str) -> Table:
+    rivals = list(dict.fromkeys(s for m in physics.medians for s in m.drawn if s != model))
+    rows = []
+    for m in physics.medians:
+        sides = [m.real, *(m.drawn.get(s) for s in (model, *rivals))]
+        for k, subclass in enumerate(m.subclasses):
+            cells = ["-" if side is None else f"{side[k][0]:.0f}±{side[k][1]:.0f}" for side in sides]
+            rows.append([f"{m.cls} {subclass} {m.parameter}", str(m.n[k]), *cells])
+        cells = [
+            "-" if side is None else f"{side[0][0] - side[1][0]:+.0f}±{math.hypot(side[0][1], side[1][1]):.0f}"
+            for side in sides
+        ]
+        rows.append([f"{m.cls} {m.subclasses[0]} - {m.subclasses[1]}", "", *cells])
+    return "Median temperature of subclasses [K]", ["subclass", "n", "table", model, *rivals], rows
+
+
+def _physics(physics: PhysicsReport, model: str) -> list[Table]:
+    out: list[Table] = []
+    if physics.relations:
+        out.append(_parameter_relations(physics, model))
+    if physics.medians:
+        out.append(_medians(physics, model))
+    if physics.bulge:
+        rows = [
+            [b.label, str(b.n), f"{b.median:.0f}" if b.n else "-", f"{b.in_gap:.2f}" if b.n else "-"]
+            for b in physics.bulge
+        ]
+        out.append(("Temperatures of RR Lyrae stars", ["set", "n", "median [K]", "share at 6000-7600 K"], rows))
+    if physics.responses:
+        rows = [
+            [
+                f"{r.cls} {r.subclass}".strip(),
+                f"{r.period:.4g}",
+                r.parameter,
+                f"{r.low:.5g} to {r.high:.5g}",
+                "yes" if r.supported else "no",
+                f"{r.moved:.3f}±{r.error:.3f}" if r.moved else "0",
+                "INVENTED" if r.invented else "",
+            ]
+            for r in physics.responses
+        ]
+        head = ["class", "period [d]", "parameter", "change", "supported by data", "moved", ""]
+        out.append(("Motion of the mean curve with a parameter, over the scatter among draws", head, rows))
     return out
 
 
@@ -155,3 +230,20 @@ def render_text(card: ReportCard) -> str:
     for table in card_tables(card):
         lines += _format(table)
     return "\n".join(lines)
+
+
+def render_markdown(card: ReportCard) -> str:
+    """The tables that belong into the card of a model, as Markdown."""
+    info = card.info
+    lines = [
+        f"{info['n_stars']} stars that the model was not trained on, seed {info['seed']}. See docs/evaluation.md.",
+        "",
+    ]
+    for title, head, rows in card_tables(card):
+        if title.startswith(_IN_SUMMARY):
+            lines += [f"### {title}", "", _markdown_row(head), "|" + "---|" * len(head), *map(_markdown_row, rows), ""]
+    return "\n".join(lines)
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from ..errors import ConfigError, InputError
 from ..model.blocks import in_blocks
 
-__all__ = ["FlowConfig", "FlowRegressor"]
+__all__ = ["FeatureColumns", "FlowConfig", "FlowRegressor"]
 
 _log = logging.getLogger(__name__)
 _TAIL = 4.5
@@ -71,6 +71,39 @@ class FlowConfig:
             raise ConfigError(f"latent.options.hidden must be positive widths, received {self.hidden}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class FeatureColumns:
+    """Columns of a star's features that may be hidden.
+
+    Attributes
+    ----------
+    values, masks : slice
+        Parameters, and whether they are known.
+    subclass : slice
+    period : int
+        Index, within the parameters, of the one that is never hidden.
+    log_period : int
+        Column of the period on the scale that all classes share.
+    """
+
+    values: slice
+    masks: slice
+    subclass: slice
+    period: int
+    log_period: int
+
+    def hide(self, features: Tensor, generator: torch.Generator, *, parameters: float, subclass: float) -> Tensor:
+        """A copy in which parameters, one by one, and the subclass are hidden with the given probabilities."""
+        out = features.clone()
+        n, n_parameters = features.shape[0], self.values.stop - self.values.start
+        dropped = torch.rand(n, n_parameters, generator=generator, device=out.device) < parameters
+        dropped[:, self.period] = False
+        out[:, self.values] *= ~dropped
+        out[:, self.masks] *= ~dropped
+        out[:, self.subclass] *= (torch.rand(n, 1, generator=generator, device=out.device) >= subclass).float()
+        return out
+
+
 class FlowRegressor:
     """Draws amplitude and latent vector of a star from its condition.
 
@@ -116,9 +149,7 @@ class FlowRegressor:
         weights: ArrayLike,
         validation: ArrayLike,
         seed: int,
-        parameter_columns: tuple[slice, slice],
-        subclass_columns: slice,
-        keep_column: int,
+        columns: FeatureColumns,
         progress: bool | None = None,
     ) -> FlowRegressor:
         """Fit by maximum likelihood on draws from the encoder's posteriors.
@@ -135,11 +166,8 @@ class FlowRegressor:
         validation : array_like of bool, shape (n,)
             Curves of stars that only decide when to stop.
         seed : int
-        parameter_columns : pair of slices
-            Values and masks among the features.
-        subclass_columns : slice
-        keep_column : int
-            Index, within the parameters, of the one that is never hidden: the period.
+        columns : FeatureColumns
+            Where among the features the parameters and the subclass are.
         progress : bool, optional
         """
         arrays = [np.asarray(a, dtype=np.float32) for a in (features, scale, mean, std)]
@@ -160,19 +188,6 @@ class FlowRegressor:
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda k: min(1.0, (k + 1) / 100) * 0.5 * (1 + math.cos(math.pi * min(k / total, 1.0)))
         )
-        values, masks = parameter_columns
-        n_params = values.stop - values.start
-
-        def hide(batch: Tensor) -> Tensor:
-            batch = batch.clone()
-            dropped = torch.rand(batch.shape[0], n_params, generator=generator) < c.drop_parameters
-            dropped[:, keep_column] = False
-            batch[:, values] *= ~dropped
-            batch[:, masks] *= ~dropped
-            batch[:, subclass_columns] *= (
-                torch.rand(batch.shape[0], 1, generator=generator) >= c.drop_subclass
-            ).float()
-            return batch
 
         def loss_of(rows: Tensor, context: Tensor, noise: Tensor) -> Tensor:
             z = (mu[rows] + sd[rows] * noise - centre) / width
@@ -187,7 +202,8 @@ class FlowRegressor:
             for _ in range(steps):
                 rows = train[torch.multinomial(rate[train], c.batch_size, replacement=True, generator=generator)]
                 noise = torch.randn(c.batch_size, self.latent_dim, generator=generator)
-                loss = loss_of(rows, hide(x[rows]), noise).mean()
+                context = columns.hide(x[rows], generator, parameters=c.drop_parameters, subclass=c.drop_subclass)
+                loss = loss_of(rows, context, noise).mean()
                 optimiser.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -207,6 +223,30 @@ class FlowRegressor:
         self._load(best_state)
         self.validation_nll = best
         return self
+
+    # ------------------------------------------------------------------ as a prior
+    @property
+    def latent_parameters(self) -> list[torch.nn.Parameter]:
+        """Weights of the flow of the latent vector."""
+        return list(self.latent_flow.parameters())
+
+    def log_density(self, features: Tensor, scale: Tensor, z: Tensor) -> Tensor:
+        """Log density of latent vectors given star and amplitude, with gradients.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n, n_condition)
+        scale : Tensor, shape (n,)
+            Standardised log amplitude.
+        z : Tensor, shape (n, latent_dim)
+
+        Returns
+        -------
+        Tensor, shape (n,)
+        """
+        centre, width = (z.new_tensor(v) for v in (self.centre, self.width))
+        context = torch.cat([features, scale[:, None]], dim=1)
+        return self.latent_flow(context).log_prob((z - centre) / width) - torch.log(width).sum()
 
     # ------------------------------------------------------------------ drawing
     def sample(

@@ -12,7 +12,9 @@ from torch import Tensor
 from ..prepare.augment import AugmentConfig
 from ..prepare.conditioning import Conditioner
 from ..prepare.dataset import PreparedCurves, bin_curves
+from ..prepare.reconstruct import N_TERMS
 from ..taxonomy import PHYSICAL
+from .periodic import low_pass
 
 __all__ = ["CurveBatch", "CurveBatches", "encoder_extras", "n_encoder_condition"]
 
@@ -50,6 +52,13 @@ def _typical_sigma(curves: PreparedCurves) -> NDArray[np.float64]:
     return np.array([float(np.median(curves.sigma[a:b])) for a, b in edges])
 
 
+def _as_series(bins: Tensor, chosen: Tensor) -> Tensor:
+    """Bins of which, in chosen rows, only the first harmonics of the series are left, and no observation."""
+    series = low_pass(bins[:, 2], torch.full_like(chosen, N_TERMS, dtype=torch.int64))
+    reduced = torch.stack([series, torch.zeros_like(series), series], dim=1)
+    return torch.where(chosen[:, None, None], reduced, bins)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CurveBatch:
     """One batch; see :meth:`lcgen.model.cvae.PeriodicCVAE.terms` for the shapes."""
@@ -61,6 +70,7 @@ class CurveBatch:
     value: Tensor
     sigma: Tensor
     weight: Tensor
+    n_harmonics: Tensor
 
 
 class CurveBatches:
@@ -90,7 +100,9 @@ class CurveBatches:
         self.fill = fill
         self.device = torch.device(device)
         self.bins = self._put(bin_curves(curves))
-        self.star = self._put(conditioner.star_features(curves.cls, curves.subclass, curves.params))
+        self.n_harmonics = self._put(curves.n_harmonics)
+        self.bins = _as_series(self.bins, self.n_harmonics > 0)
+        self.star = self._put(conditioner.star_features(curves.cls, curves.subclass, curves.params, curves.survey))
         self.extras = self._put(encoder_extras(curves, conditioner))
         self.decoder = self._put(conditioner.decoder_features(curves.cls, curves.subclass, curves.params, curves.band))
         self.start = self._put(curves.offsets[:-1])
@@ -122,6 +134,7 @@ class CurveBatches:
         drop_class: float = 0.0,
         period_jitter: float = 0.0,
         input_noise: float = 0.0,
+        truncate: float = 0.0,
         augment: AugmentConfig | None = None,
     ) -> CurveBatch:
         """The curves in `rows`, with random masking where a generator is given.
@@ -147,6 +160,9 @@ class CurveBatches:
         input_noise : float
             Noise added to what the encoder sees, in units of the noise that is there: of the phase bins, and a fifth
             of it, in class widths, of period, amplitude, noise and number of points.
+        truncate : float
+            Probability that the encoder sees no more of a measured curve than of a reconstructed one, its first three
+            harmonics, while the decoder still has to describe all of it.
         augment : AugmentConfig, optional
             Changes to the observations; only with a generator.
         """
@@ -177,6 +193,8 @@ class CurveBatches:
             decoder[:, -2:-1] += move * self.period_width[target]
 
         bins, extras = self.bins[rows], self.extras[rows]
+        if generator is not None and truncate:
+            bins = _as_series(bins, draw(n) < truncate)
         if generator is not None and input_noise:
 
             def normal(*shape: int) -> Tensor:
@@ -223,4 +241,5 @@ class CurveBatches:
             value=value,
             sigma=torch.where(valid > 0, sigma, torch.ones_like(sigma)),
             weight=weight.float(),
+            n_harmonics=self.n_harmonics[target],
         )

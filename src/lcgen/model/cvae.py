@@ -12,9 +12,17 @@ from torch import Tensor, nn
 from ..errors import ConfigError
 from .batches import CurveBatch
 from .folded import FoldedDecoder
-from .periodic import PeriodicDecoder, PeriodicEncoder, interpolate_periodic
+from .periodic import ACTIVATIONS, PeriodicDecoder, PeriodicEncoder, interpolate_periodic, low_pass
 
-__all__ = ["LossTerms", "PeriodicCVAE", "PeriodicConfig", "gaussian_kl", "profiled_misfit", "spectral_prior"]
+__all__ = [
+    "LossTerms",
+    "PeriodicCVAE",
+    "PeriodicConfig",
+    "PosteriorDraw",
+    "gaussian_kl",
+    "profiled_misfit",
+    "spectral_prior",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +39,8 @@ class PeriodicConfig:
         Width of the perceptrons.
     kernel : int
         Kernel of all convolutions; odd.
+    activation : {"silu", "hardswish"}
+        Of the decoder; the second is faster.
     noise_floor : float
         Error added in quadrature to each observation, in units of the star's amplitude: how well a curve has to be
         described before the network turns to other stars.
@@ -47,6 +57,7 @@ class PeriodicConfig:
     decoder_channels: tuple[int, ...] = (48, 32, 24, 16, 16)
     decoder_hidden: int = 128
     kernel: int = 5
+    activation: str = "silu"
     noise_floor: float = 0.01
     huber: float = 3.0
     smoothness: float = 1.0
@@ -56,6 +67,8 @@ class PeriodicConfig:
             raise ConfigError(f"model.latent_dim must be positive, received {self.latent_dim}")
         if self.kernel % 2 != 1:
             raise ConfigError(f"model.kernel must be odd, received {self.kernel}")
+        if self.activation not in ACTIVATIONS:
+            raise ConfigError(f"model.activation must be one of {', '.join(ACTIVATIONS)}, received {self.activation!r}")
         if not self.noise_floor >= 0.0:
             raise ConfigError(f"model.noise_floor must not be negative, received {self.noise_floor}")
         if not self.huber > 0.0:
@@ -81,6 +94,25 @@ class LossTerms:
     total: Tensor
     misfit: Tensor
     kl: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class PosteriorDraw:
+    """A draw from the posterior of each curve of a batch.
+
+    Attributes
+    ----------
+    mean, log_variance, z : Tensor, shape (n, latent_dim)
+        The posterior and the draw from it.
+    misfit, penalty : Tensor, shape (n,)
+        Of the decoded curve: minus the logarithms of the likelihood and of the prior on its harmonics.
+    """
+
+    mean: Tensor
+    log_variance: Tensor
+    z: Tensor
+    misfit: Tensor
+    penalty: Tensor
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -172,6 +204,7 @@ class PeriodicCVAE(nn.Module):
             channels=config.decoder_channels,
             hidden=config.decoder_hidden,
             kernel=config.kernel,
+            activation=config.activation,
         )
         self._folded: tuple[tuple[tuple[int, int], ...], FoldedDecoder] | None = None
 
@@ -209,7 +242,7 @@ class PeriodicCVAE(nn.Module):
 
     def predict(self, z: Tensor, batch: CurveBatch) -> Tensor:
         """Decoded values at the phases of a batch, shape (n, n_obs)."""
-        return interpolate_periodic(self.decode(z, batch.decoder_condition), batch.phase)
+        return interpolate_periodic(low_pass(self.decode(z, batch.decoder_condition), batch.n_harmonics), batch.phase)
 
     def loss(self, batch: CurveBatch, noise: Tensor, beta: float) -> LossTerms:
         """Negative evidence lower bound, with `beta` on the divergence.
@@ -221,18 +254,37 @@ class PeriodicCVAE(nn.Module):
             Standard normal numbers of the reparametrisation.
         beta : float
         """
-        mean, log_variance = self.encode(batch)
-        curve = self.decode(mean + noise * torch.exp(0.5 * log_variance), batch.decoder_condition)
-        prediction = interpolate_periodic(curve, batch.phase)
-        sigma = torch.sqrt(batch.sigma**2 + self.config.noise_floor**2)
-        misfit = profiled_misfit(prediction, batch.value, sigma, batch.weight, self.config.huber).mean()
-        kl = gaussian_kl(mean, log_variance).mean(0)
+        draw = self.describe(batch, noise)
+        kl = gaussian_kl(draw.mean, draw.log_variance).mean(0)
+        misfit = draw.misfit.mean()
+        total = misfit + beta * kl.sum() + draw.penalty.mean()
         # in units of a hundred nats, so that the gradients of precise curves stay within the clipping range
+        return LossTerms(total=total / 100.0, misfit=misfit, kl=kl)
+
+    def describe(self, batch: CurveBatch, noise: Tensor) -> PosteriorDraw:
+        """One draw from the posterior of each curve, and how well it describes the curve.
+
+        Parameters
+        ----------
+        batch : CurveBatch
+        noise : Tensor, shape (n, latent_dim)
+            Standard normal numbers of the reparametrisation.
+        """
+        mean, log_variance = self.encode(batch)
+        z = mean + noise * torch.exp(0.5 * log_variance)
+        curve = self.decode(z, batch.decoder_condition)
+        prediction = interpolate_periodic(low_pass(curve, batch.n_harmonics), batch.phase)
+        sigma = torch.sqrt(batch.sigma**2 + self.config.noise_floor**2)
         power = torch.fft.rfft(curve, norm="forward").abs().square() * 4.0
         n_classes = self.roughness.shape[0]
-        penalty = 0.5 * (power * (batch.decoder_condition[:, :n_classes] @ self.roughness)).sum(1).mean()
-        total = misfit + beta * kl.sum() + self.config.smoothness * penalty
-        return LossTerms(total=total / 100.0, misfit=misfit, kl=kl)
+        roughness = (power * (batch.decoder_condition[:, :n_classes] @ self.roughness)).sum(1)
+        return PosteriorDraw(
+            mean=mean,
+            log_variance=log_variance,
+            z=z,
+            misfit=profiled_misfit(prediction, batch.value, sigma, batch.weight, self.config.huber),
+            penalty=0.5 * self.config.smoothness * roughness,
+        )
 
     @torch.no_grad()
     def prune(self, keep: Tensor) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .periodic import PeriodicDecoder
+from .periodic import ACTIVATIONS, PeriodicDecoder
 
 __all__ = ["FoldedDecoder"]
 
@@ -40,6 +40,7 @@ class FoldedDecoder:
 
     @torch.no_grad()
     def __init__(self, decoder: PeriodicDecoder) -> None:
+        self._function = ACTIVATIONS[decoder.activation]
         self._perceptron = [
             (layer.weight.clone(), layer.bias.clone()) for layer in decoder.perceptron if isinstance(layer, nn.Linear)
         ]
@@ -69,29 +70,28 @@ class FoldedDecoder:
         """As :meth:`PeriodicDecoder.forward`, without gradients."""
         h = torch.cat([z, condition], dim=1)
         for weight, bias in self._perceptron:
-            h = _silu(F.linear(h, weight, bias))
+            h = self._activate(F.linear(h, weight, bias))
         seed, *modulations = F.linear(h, *self._linear).split(self._sizes, dim=1)
         n = h.shape[0]
-        x = _silu(seed.contiguous()).view(n, 8, -1)
+        x = self._activate(seed.contiguous()).view(n, 8, -1)
         for (kernel, before, after), gain, shift in zip(self._levels, modulations[::2], modulations[1::2], strict=True):
             # even phases in the first half of the channels, odd ones in the second: already in the order of phase
             y = _convolve(x, kernel, before, after).reshape(n, 2 * x.shape[1], -1)
             # two roundings, not the one or two of addcmul() that depend on where a thread's share of the work begins
-            x = _silu(y.mul_(gain.unsqueeze(1)).add_(shift.unsqueeze(1)))
+            x = self._activate(y.mul_(gain.unsqueeze(1)).add_(shift.unsqueeze(1)))
         grouped = x.reshape(n, x.shape[1] // _TOGETHER, -1)
         curve = _convolve(grouped, self._output, self._reach, self._reach, self._output_bias).reshape(n, -1)
         return curve - curve.mean(dim=1, keepdim=True)
 
+    def _activate(self, x: Tensor) -> Tensor:
+        """The activation in place, with the same bytes whatever the number of threads.
 
-def _silu(x: Tensor) -> Tensor:
-    """SiLU in place, with the same bytes whatever the number of threads.
-
-    Vectorised and scalar exp() differ in the last bit, and the scalar one is used at the end of each thread's share of
-    a large tensor; these pieces are too small to be shared.
-    """
-    for piece in x.view(-1).split(_SERIAL):
-        F.silu(piece, inplace=True)
-    return x
+        Vectorised and scalar exp() differ in the last bit, and the scalar one is used at the end of each thread's share
+        of a large tensor; these pieces are too small to be shared.
+        """
+        for piece in x.view(-1).split(_SERIAL):
+            self._function(piece, inplace=True)
+        return x
 
 
 def _convolve(x: Tensor, kernel: Tensor, before: int, after: int, bias: Tensor | None = None) -> Tensor:

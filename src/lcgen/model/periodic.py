@@ -7,14 +7,17 @@ periodic cubic of :func:`interpolate_periodic`, continuous in value and slope.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["PeriodicDecoder", "PeriodicEncoder", "circular_upsample", "interpolate_periodic"]
+__all__ = ["ACTIVATIONS", "PeriodicDecoder", "PeriodicEncoder", "circular_upsample", "interpolate_periodic", "low_pass"]
+
+ACTIVATIONS: dict[str, Callable[..., Tensor]] = {"silu": F.silu, "hardswish": F.hardswish}
+"""Activation functions of the decoder; all take ``inplace``."""
 
 
 def circular_upsample(x: Tensor) -> Tensor:
@@ -56,6 +59,25 @@ def interpolate_periodic(grid: Tensor, phase: Tensor) -> Tensor:
     slope0, slope1 = 0.5 * (at[2] - at[0]), 0.5 * (at[3] - at[1])
     t2, t3 = t * t, t * t * t
     return (2 * t3 - 3 * t2 + 1) * at[1] + (t3 - 2 * t2 + t) * slope0 + (3 * t2 - 2 * t3) * at[2] + (t3 - t2) * slope1
+
+
+def low_pass(grid: Tensor, n_harmonics: Tensor) -> Tensor:
+    """Gridded curves without their harmonics above a number, curve by curve.
+
+    Parameters
+    ----------
+    grid : Tensor, shape (n, n_grid)
+    n_harmonics : Tensor of int, shape (n,)
+        Highest harmonic that stays; 0 leaves the curve as it is.
+
+    Returns
+    -------
+    Tensor, shape (n, n_grid)
+    """
+    spectrum = torch.fft.rfft(grid)
+    k = torch.arange(spectrum.shape[1], device=grid.device)
+    highest = torch.where(n_harmonics > 0, n_harmonics, spectrum.shape[1]).unsqueeze(1)
+    return torch.fft.irfft(spectrum * (k <= highest), n=grid.shape[1])
 
 
 class PeriodicEncoder(nn.Module):
@@ -122,6 +144,15 @@ class PeriodicEncoder(nn.Module):
         return self.mean(h), self.log_variance(h).clamp(-14.0, 4.0)
 
 
+class _Activation(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
 class PeriodicDecoder(nn.Module):
     """From a latent vector to one cycle of a light curve, from coarse to fine.
 
@@ -138,6 +169,9 @@ class PeriodicDecoder(nn.Module):
         Width of the perceptron in front.
     kernel : int
         Kernel of the convolutions; odd.
+    activation : {"silu", "hardswish"}
+        SiLU (Elfwing et al. 2018, arXiv:1702.03118), or its likeness made of two parabolas and a line (Howard et al.
+        2019, arXiv:1905.02244), which needs no exponential function.
     """
 
     def __init__(
@@ -148,13 +182,19 @@ class PeriodicDecoder(nn.Module):
         channels: Sequence[int] = (48, 32, 24, 16, 16),
         hidden: int = 128,
         kernel: int = 5,
+        activation: str = "silu",
     ) -> None:
         super().__init__()
+        self.activation = activation
+        self._activate = ACTIVATIONS[activation]
         self.n_grid = 8 * 2 ** (len(channels) - 1)
         self.n_condition = n_condition
         self._first = channels[0]
         self.perceptron = nn.Sequential(
-            nn.Linear(latent_dim + n_condition, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()
+            nn.Linear(latent_dim + n_condition, hidden),
+            _Activation(self._activate),
+            nn.Linear(hidden, hidden),
+            _Activation(self._activate),
         )
         self.seed = nn.Linear(hidden, channels[0] * 8)
         self.convolutions = nn.ModuleList(
@@ -177,9 +217,9 @@ class PeriodicDecoder(nn.Module):
             At phases ``arange(n_grid) / n_grid``.
         """
         h = self.perceptron(torch.cat([z, condition], dim=1))
-        x = F.silu(self.seed(h)).view(-1, self._first, 8)
+        x = self._activate(self.seed(h)).view(-1, self._first, 8)
         for convolution, modulation in zip(self.convolutions, self.modulations, strict=True):
             gain, bias = modulation(h).unsqueeze(-1).chunk(2, dim=1)
-            x = F.silu(convolution(circular_upsample(x)) * (1.0 + gain) + bias)
+            x = self._activate(convolution(circular_upsample(x)) * (1.0 + gain) + bias)
         curve = self.output(x).squeeze(1)
         return curve - curve.mean(dim=1, keepdim=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .mixture import Population
+from .shape import ShapeRelations
 from .table import training_table
 
-__all__ = ["Population", "training_table"]
+__all__ = ["Population", "ShapeRelations", "training_table"]

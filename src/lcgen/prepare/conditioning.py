@@ -8,7 +8,7 @@ scaling.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,10 @@ class Conditioner:
         Whether enough training stars had the parameter for a model to have learnt from it; the others are masked.
     scale_centre, scale_width : ndarray, shape (n_classes,)
         Of log10 of the amplitude scale [mag].
+    secondary : tuple of str
+        Surveys whose stars teach shapes but are no sample of what is to be imitated: a feature tells them apart.
+    secondary_only : ndarray of bool, shape (n_classes, n_params)
+        Parameters that are known from secondary surveys alone.
     """
 
     classes: tuple[str, ...]
@@ -63,6 +67,8 @@ class Conditioner:
     supported: NDArray[np.bool_]
     scale_centre: NDArray[np.float64]
     scale_width: NDArray[np.float64]
+    secondary: tuple[str, ...] = ()
+    secondary_only: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, len(PHYSICAL)), dtype=bool))
 
     @classmethod
     def fit(
@@ -73,6 +79,8 @@ class Conditioner:
         cls_index: ArrayLike,
         params: ArrayLike,
         scale: ArrayLike,
+        survey: ArrayLike = (),
+        secondary: tuple[str, ...] = (),
     ) -> Conditioner:
         """Learn centres and widths from training stars.
 
@@ -83,6 +91,10 @@ class Conditioner:
             In natural units, NaN where unknown.
         scale : array_like, shape (n,)
             Amplitude scale [mag].
+        survey : array_like of str, shape (n,), optional
+            Needed where there are secondary surveys.
+        secondary : tuple of str
+            Names of secondary surveys.
         """
         index, raw = np.asarray(cls_index), np.asarray(params, dtype=float)
         if raw.ndim != 2 or raw.shape[1] != len(PHYSICAL) or raw.shape[0] != index.size:
@@ -106,6 +118,13 @@ class Conditioner:
                     low[c, j], high[c, j] = natural.min(), natural.max()
                 supported[c, j] = known.size >= _MIN_KNOWN
         supported[:, PHYSICAL.index("period")] = True
+        secondary_only = np.zeros(shape, dtype=bool)
+        if secondary:
+            primary = ~np.isin(np.asarray(survey), secondary)
+            for c in range(len(classes)):
+                known = np.isfinite(values[(index == c) & primary]).sum(axis=0)
+                secondary_only[c] = supported[c] & (known < _MIN_KNOWN)
+            secondary_only[:, PHYSICAL.index("period")] = False
         subclasses = tuple(f"{c}:{s}" for c in classes for s in CLASS_INFO[c].subclasses)
         return cls(
             classes=classes,
@@ -118,6 +137,8 @@ class Conditioner:
             supported=supported,
             scale_centre=scale_centre,
             scale_width=scale_width,
+            secondary=tuple(secondary),
+            secondary_only=secondary_only,
         )
 
     @property
@@ -127,8 +148,8 @@ class Conditioner:
 
     @property
     def n_star(self) -> int:
-        """Length of the star's condition: class, subclass, period, parameters and their mask."""
-        return len(self.classes) + len(self.subclasses) + 1 + 2 * len(PHYSICAL)
+        """Length of the star's condition: class, subclass, period, parameters and their mask, kind of survey."""
+        return len(self.classes) + len(self.subclasses) + 1 + 2 * len(PHYSICAL) + bool(self.secondary)
 
     def identity(self, cls_index: ArrayLike, subclass: ArrayLike) -> NDArray[np.float32]:
         """One-hot class and subclass, shape (n, n_classes + n_subclasses); no subclass bit where it is unknown."""
@@ -181,10 +202,29 @@ class Conditioner:
             [self.identity(cls_index, subclass), bands, self.log_period(params), values[:, j : j + 1]], axis=1
         )
 
-    def star_features(self, cls_index: ArrayLike, subclass: ArrayLike, params: ArrayLike) -> NDArray[np.float32]:
-        """Condition of the encoder and of the latent regression, shape (n, n_star)."""
+    def star_features(
+        self, cls_index: ArrayLike, subclass: ArrayLike, params: ArrayLike, survey: ArrayLike | None = None
+    ) -> NDArray[np.float32]:
+        """Condition of the encoder and of the latent regression, shape (n, n_star).
+
+        Parameters
+        ----------
+        cls_index : array_like of int, shape (n,)
+        subclass : array_like of str, shape (n,)
+        params : array_like, shape (n, n_params)
+        survey : array_like of str, shape (n,), optional
+            Where not given, a star counts as one of a secondary survey if a parameter is known of it that only those
+            have.
+        """
         values, mask = self.parameters(cls_index, params)
-        return np.concatenate([self.identity(cls_index, subclass), self.log_period(params), values, mask], axis=1)
+        parts = [self.identity(cls_index, subclass), self.log_period(params), values, mask]
+        if self.secondary:
+            if survey is None:
+                other = (mask * self.secondary_only[np.asarray(cls_index)]).any(axis=1)
+            else:
+                other = np.isin(np.asarray(survey), self.secondary)
+            parts.append(other[:, None].astype(np.float32))
+        return np.concatenate(parts, axis=1)
 
     def to_config(self) -> dict[str, Any]:
         """As plain lists, for JSON."""
@@ -200,6 +240,8 @@ class Conditioner:
             "supported": self.supported.tolist(),
             "scale_centre": self.scale_centre.tolist(),
             "scale_width": self.scale_width.tolist(),
+            "secondary": list(self.secondary),
+            "secondary_only": self.secondary_only.tolist(),
         }
 
     @classmethod
@@ -218,6 +260,8 @@ class Conditioner:
             supported=np.asarray(config["supported"], dtype=bool),
             scale_centre=np.asarray(config["scale_centre"], dtype=float),
             scale_width=np.asarray(config["scale_width"], dtype=float),
+            secondary=tuple(config.get("secondary", ())),
+            secondary_only=np.asarray(config.get("secondary_only", []), dtype=bool).reshape(-1, len(PHYSICAL)),
             **table,
         )
 

@@ -82,6 +82,9 @@ class PreparedCurves:
         Rows of the observations of each curve.
     phase, value, sigma : ndarray, shape (n_obs,)
         Aligned phase in [0, 1), magnitude minus mean in units of `scale`, and its true standard deviation.
+    n_harmonics : ndarray of int64, shape (n,)
+        0 for a measured light curve; where positive the curve was reconstructed from tabulated Fourier terms (see
+        :func:`lcgen.prepare.reconstruct.reconstruct`) and is known up to that harmonic only.
     """
 
     star_id: NDArray[np.str_]
@@ -101,6 +104,7 @@ class PreparedCurves:
     phase: NDArray[np.float32]
     value: NDArray[np.float32]
     sigma: NDArray[np.float32]
+    n_harmonics: NDArray[np.int64]
     classes: tuple[str, ...] = CLASSES
     bands: tuple[str, ...] = ("V", "I")
 
@@ -129,6 +133,35 @@ class PreparedCurves:
                 changed[f.name] = getattr(self, f.name)[rows]
         return replace(self, **changed)
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[PreparedCurves]) -> PreparedCurves:
+        """All curves of several sets, one after the other.
+
+        Raises
+        ------
+        InputError
+            Without any set, or if their classes or bands differ.
+        """
+        parts = list(parts)
+        if not parts:
+            raise InputError("no prepared curves to put together")
+        for name in ("classes", "bands"):
+            found = {getattr(p, name) for p in parts}
+            if len(found) > 1:
+                raise InputError(f"prepared curves of different {name} cannot be put together: {sorted(found)}")
+        rows = np.cumsum([0, *(len(p) for p in parts)])
+        observations = np.cumsum([0, *(p.phase.size for p in parts)])
+        joined: dict[str, Any] = {
+            f.name: np.concatenate([getattr(p, f.name) for p in parts])
+            for f in fields(cls)
+            if f.name not in ("classes", "bands")
+        }
+        firsts = zip(parts, observations, strict=False)
+        joined["offsets"] = np.concatenate([[0], *(p.offsets[1:] + n for p, n in firsts)]).astype(np.int64)
+        partners = [np.where(p.partner >= 0, p.partner + n, -1) for p, n in zip(parts, rows, strict=False)]
+        joined["partner"] = np.concatenate(partners).astype(np.int64)
+        return replace(parts[0], **joined)
+
     def magnitude(self, i: int, values: ArrayLike) -> NDArray[np.float64]:
         """Magnitudes of scaled values of curve `i`: the inverse of the scaling."""
         return self.mean[i] + self.scale[i] * np.asarray(values, dtype=float)
@@ -141,11 +174,12 @@ class PreparedCurves:
 
     @classmethod
     def load(cls, path: Any) -> PreparedCurves:
-        """Read what :meth:`save` wrote."""
+        """Read what :meth:`save` wrote; files of before there were reconstructed curves hold measured ones only."""
         with np.load(path, allow_pickle=False) as stored:
             arrays: dict[str, Any] = {name: stored[name] for name in stored.files if name != "allow_pickle"}
         for name in ("classes", "bands"):
             arrays[name] = tuple(str(v) for v in arrays[name])
+        arrays.setdefault("n_harmonics", np.zeros(arrays["cls"].size, dtype=np.int64))
         return cls(**arrays)
 
 
@@ -321,6 +355,7 @@ def _assemble(groups: list[tuple[str, LightCurves, list[_Curve]]], bands: tuple[
             rows["fit_grid"].append((fourier_series(coefficients, grid) / scale).astype(np.float32))
             others = [first + k for k, c in enumerate(curves) if c is not curve and c.band != curve.band]
             rows["partner"].append(others[0] if others else -1)
+            rows["n_harmonics"].append(0)
             phase = (curve.phase - shift) % 1.0
             rows["phase"].append(np.where(phase >= 1.0, 0.0, phase).astype(np.float32) % 1.0)
             rows["value"].append(((curve.mag - curve.fit.mean) / scale).astype(np.float32))

@@ -64,7 +64,7 @@ def split_by_star(
     Examples
     --------
     >>> split_by_star(["a", "b", "c", "a", "d"], ["CEP"] * 5, seed=3).tolist()[0::3]
-    [2, 2]
+    [1, 1]
     """
     shares = np.asarray(fractions, dtype=float)
     if shares.shape != (3,) or (shares < 0).any() or not np.isclose(shares.sum(), 1.0):

@@ -1,7 +1,8 @@
 """Training: from survey files to a generator.
 
 ``train`` reads a configuration, prepares the data, fits the network (resuming where it was interrupted), the latent
-regression and the population, and writes a generator folder with its card.
+regression and the population, and writes a generator folder with its card. ``tune`` does so many times, with other
+hyperparameters each time, and keeps the best.
 """
 
 from __future__ import annotations
@@ -11,13 +12,19 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .config import TrainConfig, read_config
+from .tune_study import StudyResult, tune
 
-__all__ = ["TrainConfig", "read_config", "train"]
+if TYPE_CHECKING:
+    from ..prepare.conditioning import Conditioner
+    from .data import TrainingData
+    from .loop import World
+
+__all__ = ["StudyResult", "TrainConfig", "read_config", "train", "tune"]
 
 _log = logging.getLogger(__name__)
 
@@ -51,60 +58,129 @@ def train(
     ------
     ConfigError
         Naming the key that is wrong, or if the folder holds a run of another configuration.
+
+    Notes
+    -----
+    Started by ``torchrun``, as in ``torchrun --nproc-per-node=2 -m lcgen train CONFIG``, the processes share each
+    batch; the first one prepares the data, validates and writes. All must see the folder of the run.
     """
     settings = config if isinstance(config, TrainConfig) else read_config(config)
     run = Path(output or settings.output)
-    _claim(run, settings, restart)
-    return _train(settings, run, progress)
+    from .loop import join_world
+
+    with join_world(settings.training.device) as world:
+        if world.first:
+            claim(run, settings, restart)
+        world.wait()
+        return train_in(run, settings, world=world, progress=progress)
 
 
-def _claim(run: Path, settings: TrainConfig, restart: bool) -> None:
-    from ..assets import atomic_file
-    from ..errors import ConfigError
+def network_config(settings: TrainConfig) -> tuple[str, Any]:
+    """Kind and configuration of the network; checks, before anything long begins, what TrainConfig itself does not.
 
-    record = run / "run.json"
-    stored = json.dumps(dataclasses.asdict(settings), indent=1, sort_keys=True)
-    if restart and record.is_file():
-        for name in ("last.safetensors", "log.csv", "loss.png"):
-            (run / name).unlink(missing_ok=True)
-        shutil.rmtree(run / "model", ignore_errors=True)
-    elif record.is_file() and record.read_text() != stored:
-        raise ConfigError(f"output: {run} holds a run of another configuration; name another folder, or restart it")
-    run.mkdir(parents=True, exist_ok=True)
-    with atomic_file(record) as temporary:
-        temporary.write_text(stored)
-
-
-def _train(settings: TrainConfig, run: Path, progress: bool | None) -> Path:
-    import torch
-
+    Raises
+    ------
+    ConfigError
+        Naming the key that is wrong.
+    """
     from ..config import from_mapping
     from ..latent.flow import FlowConfig
-    from ..model.batches import CurveBatches
-    from ..model.build import build_model
     from ..model.cvae import PeriodicConfig
     from ..model.published import PublishedConfig
-    from ..prepare.conditioning import Conditioner
-    from .card import write_card
-    from .data import load_data, split_record
-    from .finish import finish
-    from .loop import choose_device, fit_network
 
     options = dict(settings.model)
     kind = options.pop("kind", "periodic")
     network = from_mapping(PublishedConfig if kind == "published" else PeriodicConfig, options, where="model")
-    if settings.latent.kind == "flow":  # used after the network's training: a wrong key is told before it
+    if settings.latent.kind == "flow":
         from_mapping(FlowConfig, settings.latent.options, where="latent.options")
-    device = choose_device(settings.training.device)
-    data = load_data(settings, run, progress=progress)
+    return kind, network
+
+
+def _as_text(settings: TrainConfig) -> str:
+    return json.dumps(dataclasses.asdict(settings), indent=1, sort_keys=True)
+
+
+def same_run(record: Path, settings: TrainConfig) -> bool:
+    """Whether a stored configuration is this one; options that came later count with their defaults."""
+    from ..errors import ConfigError
+
+    try:
+        return _as_text(read_config(json.loads(record.read_text()))) == _as_text(settings)
+    except (ConfigError, ValueError):
+        return False
+
+
+def claim(run: Path, settings: TrainConfig, restart: bool) -> None:
+    """Make a folder that of this run, or find that it is.
+
+    Raises
+    ------
+    ConfigError
+        If it holds a run of another configuration and is not to be restarted.
+    """
+    from ..assets import atomic_file
+    from ..errors import ConfigError
+
+    record = run / "run.json"
+    if restart and record.is_file():
+        for name in ("last.safetensors", "refine.safetensors", "log.csv", "loss.png"):
+            (run / name).unlink(missing_ok=True)
+        shutil.rmtree(run / "model", ignore_errors=True)
+    elif record.is_file() and not same_run(record, settings):
+        raise ConfigError(f"output: {run} holds a run of another configuration; name another folder, or restart it")
+    run.mkdir(parents=True, exist_ok=True)
+    with atomic_file(record) as temporary:
+        temporary.write_text(_as_text(settings))
+
+
+def train_in(
+    run: Path,
+    settings: TrainConfig,
+    *,
+    prepared: TrainingData | None = None,
+    world: World | None = None,
+    on_epoch: Callable[[dict[str, Any], Any], None] | None = None,
+    progress: bool | None = None,
+) -> Path:
+    """Train a generator in a folder that exists.
+
+    Parameters
+    ----------
+    run : Path
+    settings : TrainConfig
+    prepared : TrainingData, optional
+        The data; where not given it is read and prepared.
+    world : World, optional
+        The processes that train together.
+    on_epoch : callable, optional
+        See :func:`lcgen.train.loop.fit_network`.
+    progress : bool, optional
+
+    Returns
+    -------
+    Path
+        Folder of the generator.
+    """
+    import torch
+
+    from ..model.batches import CurveBatches
+    from ..model.build import build_model
+    from .card import write_card
+    from .data import load_data, split_record
+    from .finish import finish
+    from .loop import World, choose_device, fit_network
+
+    world = World() if world is None else world
+    progress = progress if world.first else False
+    kind, network = network_config(settings)
+    device = choose_device(settings.training.device, world)
+    if not world.first:  # the others read what the first process has prepared
+        world.wait()
+    data = load_data(settings, run, progress=progress) if prepared is None else prepared
+    if world.first:
+        world.wait()
     train_curves, validation = data.curves.take(data.split == 0), data.curves.take(data.split == 1)
-    conditioner = Conditioner.fit(
-        classes=data.curves.classes,
-        bands=data.curves.bands,
-        cls_index=train_curves.cls,
-        params=train_curves.params,
-        scale=train_curves.scale,
-    )
+    conditioner = conditioner_of(data, settings.data.secondary)
 
     def batches_of(curves: Any) -> CurveBatches:
         return CurveBatches(
@@ -122,8 +198,13 @@ def _train(settings: TrainConfig, run: Path, progress: bool | None) -> Path:
         augment=settings.augment,
         seed=settings.seed,
         run=run,
+        world=world,
+        on_epoch=on_epoch,
         progress=progress,
     )
+    if not world.first:
+        world.wait()
+        return run / "model"
     info = {
         "config": dataclasses.asdict(settings),
         "provenance": data.provenance,
@@ -135,23 +216,36 @@ def _train(settings: TrainConfig, run: Path, progress: bool | None) -> Path:
     }
     generator, report = finish(
         model,
-        kind=kind,
-        name=settings.name,
-        seed=settings.seed,
+        settings=settings,
         data=data,
         conditioner=conditioner,
-        latent=settings.latent,
-        population=settings.population,
-        threshold=settings.training.active_variance,
         batches_of=batches_of,
         info=info,
         split=split_record(data),
+        run=run,
         progress=progress,
     )
     folder = generator.save(run / "model", card=write_card(generator, report))
     _plot_loss(run)
     _log.info("wrote %s", folder)
+    world.wait()
     return folder
+
+
+def conditioner_of(data: TrainingData, secondary: tuple[str, ...] = ()) -> Conditioner:
+    """What a network is told about a star, learnt from the training stars."""
+    from ..prepare.conditioning import Conditioner
+
+    curves = data.curves.take(data.split == 0)
+    return Conditioner.fit(
+        classes=data.curves.classes,
+        bands=data.curves.bands,
+        cls_index=curves.cls,
+        params=curves.params,
+        scale=curves.scale,
+        survey=curves.survey,
+        secondary=secondary,
+    )
 
 
 def _plot_loss(run: Path) -> None:

@@ -14,9 +14,19 @@ from ..errors import ConfigError
 from ..photometry import BANDS
 from ..prepare.augment import AugmentConfig
 from ..prepare.clean import CleanConfig
-from ..taxonomy import CLASSES
+from ..taxonomy import CLASS_INFO, CLASSES
 
-__all__ = ["DataConfig", "LatentConfig", "LoopConfig", "PackConfig", "PopulationConfig", "TrainConfig", "read_config"]
+__all__ = [
+    "DataConfig",
+    "FourierConfig",
+    "LatentConfig",
+    "LoopConfig",
+    "PackConfig",
+    "PopulationConfig",
+    "RefineConfig",
+    "TrainConfig",
+    "read_config",
+]
 
 _NETWORKS = ("periodic", "published")
 _LATENT_KINDS = ("flow", "linear", "forest", "mlp")
@@ -32,10 +42,56 @@ class PackConfig:
         Relative to the data folder.
     survey : str
         Packs of one survey are bands of the same stars.
+    periods : str
+        A table of periods: a ``.csv`` that ``lcgen periods`` wrote, or else one of the OGLE collection (``cepF.dat``);
+        looked for in the data folder, then in the current one. Its periods take the place of those of all packs of
+        the survey, as bands of one star must be folded alike; stars that it does not have keep theirs.
+    match : bool
+        Stars that the packs before this one name otherwise are found again by their ephemerides (see
+        :func:`lcgen.prepare.same_star.match_stars`) and get the names they have there.
     """
 
     path: str
     survey: str
+    periods: str = ""
+    match: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FourierConfig:
+    """A table of Fourier terms, from which light curves are reconstructed.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the data folder; read by :func:`lcgen.catalog.read_fourier_table`.
+    survey : str
+        Name of the survey, as a label of the curves.
+    band : str
+        Band of the terms.
+    cls, subclass : str
+        Class and subclass of all its stars.
+    """
+
+    path: str
+    survey: str
+    band: str
+    cls: str
+    subclass: str = ""
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "band": tuple(BANDS),
+            "cls": CLASSES,
+            "subclass": ("", *CLASS_INFO[self.cls].subclasses) if self.cls in CLASSES else (self.subclass,),
+        }
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                known = ", ".join(v for v in values if v)
+                raise ConfigError(f"data.fourier: {name} {getattr(self, name)!r} is not known; allowed: {known}")
+        for name in ("path", "survey"):
+            if not getattr(self, name):
+                raise ConfigError(f"data.fourier: {name} is empty")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +101,11 @@ class DataConfig:
     Attributes
     ----------
     packs : tuple of PackConfig
+    fourier : tuple of FourierConfig
+        Tables of Fourier terms as further curves; they train, but are never tested on.
+    secondary : tuple of str
+        Surveys of packs or tables whose stars teach shapes, but are no sample of what is to be imitated: by default
+        none of them is drawn.
     folder : str
         Data folder; the environment variable ``LCGEN_DATA`` where empty.
     bands : tuple of str
@@ -59,6 +120,8 @@ class DataConfig:
     """
 
     packs: tuple[PackConfig, ...]
+    fourier: tuple[FourierConfig, ...] = ()
+    secondary: tuple[str, ...] = ()
     folder: str = ""
     bands: tuple[str, ...] = ("V", "I")
     classes: tuple[str, ...] = CLASSES
@@ -74,6 +137,13 @@ class DataConfig:
             unknown = [v for v in getattr(self, name) if allowed is not None and v not in allowed]
             if allowed is not None and unknown:
                 raise ConfigError(f"data.{name}: {unknown[0]!r} is not known; allowed: {', '.join(allowed)}")
+        for table in self.fourier:
+            if table.band not in self.bands:
+                raise ConfigError(f"data.fourier: {table.path} is in {table.band}, data.bands has no such band")
+        surveys = sorted({source.survey for source in (*self.packs, *self.fourier)})
+        for name in self.secondary:
+            if name not in surveys:
+                raise ConfigError(f"data.secondary: there is no survey {name!r}; known are {', '.join(surveys)}")
         if self.max_stars < 0:
             raise ConfigError(f"data.max_stars must not be negative, received {self.max_stars}")
         if len(self.split) != 3 or not (min(self.split) > 0 and abs(sum(self.split) - 1.0) < 1e-6):
@@ -113,6 +183,8 @@ class LoopConfig:
         Share of the training over which beta grows from 0.
     balance : float
         0 leaves the mix of the surveys, 1 makes every class, survey and band equally frequent.
+    secondary_share : float
+        Factor by which curves of secondary surveys are seen less often.
     swap : float
         Probability that a star's other band has to be predicted.
     drop_parameters, drop_subclass : float
@@ -123,6 +195,9 @@ class LoopConfig:
         Standard deviation by which the decoder's log period is moved, in units of the class's width.
     input_noise : float
         Noise added to what the encoder sees, in units of the noise that is there.
+    truncate : float
+        Probability that the encoder sees the first three harmonics alone, as of stars that are known by their Fourier
+        terms.
     weight_decay : float
         Of Adam, decoupled.
     points : int
@@ -137,6 +212,9 @@ class LoopConfig:
         Variance of the posterior mean over stars below which a latent dimension is dead and pruned.
     device : str
         ``"cpu"``, ``"cuda"`` or ``"auto"``.
+    precision : str
+        ``"float32"``, or ``"bfloat16"`` for what the networks compute; all of the loss stays float32. Periodic network
+        only: the published ones take phases as their input, which bfloat16 would round to 1/256 of a cycle.
     """
 
     epochs: int = 60
@@ -147,12 +225,14 @@ class LoopConfig:
     beta: float = 1.0
     kl_warmup: float = 0.4
     balance: float = 0.5
+    secondary_share: float = 0.5
     swap: float = 0.4
     drop_parameters: float = 0.3
     drop_subclass: float = 0.15
     drop_class: float = 0.0
     period_jitter: float = 0.1
     input_noise: float = 0.5
+    truncate: float = 0.0
     weight_decay: float = 1e-4
     points: int = 256
     clip: float = 1.0
@@ -160,6 +240,7 @@ class LoopConfig:
     patience: int = 15
     active_variance: float = 0.05
     device: str = "cpu"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "steps_per_epoch", "batch_size", "points", "patience"):
@@ -167,7 +248,8 @@ class LoopConfig:
                 raise ConfigError(f"training.{name} must be at least 1, received {getattr(self, name)}")
         if self.warmup_steps < 0:
             raise ConfigError(f"training.warmup_steps must not be negative, received {self.warmup_steps}")
-        for name in ("kl_warmup", "balance", "swap", "drop_parameters", "drop_subclass", "drop_class"):
+        shares = ("kl_warmup", "balance", "secondary_share", "swap", "drop_parameters", "drop_subclass", "drop_class")
+        for name in (*shares, "truncate"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"training.{name} must lie in [0, 1], received {getattr(self, name)}")
         for name in ("learning_rate", "clip"):
@@ -180,6 +262,8 @@ class LoopConfig:
             raise ConfigError(f"training.average must lie in [0, 1), received {self.average}")
         if self.device not in ("cpu", "cuda", "auto"):
             raise ConfigError(f"training.device must be 'cpu', 'cuda' or 'auto', received {self.device!r}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ConfigError(f"training.precision must be 'float32' or 'bfloat16', received {self.precision!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +293,28 @@ class LatentConfig:
             raise ConfigError(f"latent.options: the {self.kind} regression takes none here")
         if not 0.0 <= self.balance <= 1.0:
             raise ConfigError(f"latent.balance must lie in [0, 1], received {self.balance}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefineConfig:
+    """Training of network and latent flow together, see :mod:`lcgen.train.refine`.
+
+    Attributes
+    ----------
+    epochs : int
+        Epochs of ``training.steps_per_epoch`` steps; 0 for none.
+    learning_rate : float
+        Of the encoder; half of it for the decoder, twice for the flow.
+    """
+
+    epochs: int = 0
+    learning_rate: float = 7e-4
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0:
+            raise ConfigError(f"refine.epochs must not be negative, received {self.epochs}")
+        if not 0.0 < self.learning_rate < math.inf:
+            raise ConfigError(f"refine.learning_rate must be positive, received {self.learning_rate}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +351,7 @@ class TrainConfig:
         Folder of the run.
     seed : int
         Of everything random but the split.
-    data, training, augment, latent, population
+    data, training, augment, latent, refine, population
         See the classes of these names.
     clean : mapping of survey to CleanConfig
         What is removed, by survey.
@@ -262,6 +368,7 @@ class TrainConfig:
     training: LoopConfig = field(default_factory=LoopConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     latent: LatentConfig = field(default_factory=LatentConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
     population: PopulationConfig = field(default_factory=PopulationConfig)
 
     def __post_init__(self) -> None:
@@ -274,6 +381,10 @@ class TrainConfig:
         kind = self.model.get("kind", "periodic")
         if kind not in _NETWORKS:
             raise ConfigError(f"model.kind must be one of {', '.join(_NETWORKS)}, received {kind!r}")
+        if self.refine.epochs and (kind != "periodic" or self.latent.kind != "flow"):
+            raise ConfigError("refine.epochs needs model.kind 'periodic' and latent.kind 'flow'")
+        if kind == "published" and self.training.precision != "float32":
+            raise ConfigError("training.precision must be 'float32' for the published networks: they read phases")
 
 
 def read_config(source: str | os.PathLike[str] | Mapping[str, Any]) -> TrainConfig:

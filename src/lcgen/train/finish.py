@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,23 +16,25 @@ from ..config import from_mapping
 from ..errors import ConfigError
 from ..generator import LightCurveGenerator
 from ..latent.adapter import PointSampler
-from ..latent.flow import FlowConfig, FlowRegressor
+from ..latent.flow import FeatureColumns, FlowConfig, FlowRegressor
 from ..latent.table import regression_table
 from ..model.batches import CurveBatches
 from ..model.cvae import PeriodicCVAE
-from ..population import Population
-from ..prepare.augment import class_weights
+from ..population import Population, ShapeRelations
 from ..prepare.conditioning import Conditioner
 from ..prepare.dataset import PreparedCurves
+from ..rng import stream
 from ..taxonomy import CLASS_INFO, CLASSES, PHYSICAL
-from .config import LatentConfig, PopulationConfig
+from .config import LatentConfig, PopulationConfig, TrainConfig
 from .data import TrainingData
-from .loop import group_labels
+from .loop import curve_weights
+from .refine import refine
 
 __all__ = ["Posteriors", "band_rules", "encode_all", "finish", "prune_dead", "reconstruction_table"]
 
 _log = logging.getLogger(__name__)
 _MIN_CURVES = 20
+_POSTERIOR_DRAWS = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -143,6 +146,19 @@ def band_rules(curves: PreparedCurves) -> dict[str, dict[str, dict[str, Any]]]:
     return rules
 
 
+def feature_columns(conditioner: Conditioner) -> FeatureColumns:
+    """Where the columns of :meth:`Conditioner.star_features` are."""
+    n_identity = len(conditioner.classes) + len(conditioner.subclasses)
+    first, n = n_identity + 1, len(PHYSICAL)
+    return FeatureColumns(
+        values=slice(first, first + n),
+        masks=slice(first + n, first + 2 * n),
+        subclass=slice(len(conditioner.classes), n_identity),
+        period=PHYSICAL.index("period"),
+        log_period=n_identity,
+    )
+
+
 def fit_regressor(
     config: LatentConfig,
     *,
@@ -150,31 +166,44 @@ def fit_regressor(
     curves: PreparedCurves,
     posteriors: Posteriors,
     validation: NDArray[np.bool_],
+    share: float,
     seed: int,
     progress: bool | None,
 ) -> Any:
     """Fit the latent regression of the configured kind to the posteriors of training stars."""
-    features = conditioner.star_features(curves.cls, curves.subclass, curves.params)
+    features = conditioner.star_features(curves.cls, curves.subclass, curves.params, curves.survey)
     scale = conditioner.standard_scale(curves.cls, curves.scale)
     if config.kind != "flow":
         train = ~validation
         return PointSampler.fit(config.kind, features[train], scale[train], posteriors.mean[train], seed=seed)
     options = from_mapping(FlowConfig, config.options, where="latent.options")
     flow = FlowRegressor(conditioner.n_star, posteriors.mean.shape[1], options, seed=seed)
-    n_identity = len(conditioner.classes) + len(conditioner.subclasses)
-    values = slice(n_identity + 1, n_identity + 1 + len(PHYSICAL))
     return flow.fit(
         features,
         scale,
         posteriors.mean,
         posteriors.std,
-        weights=class_weights(group_labels(curves), power=config.balance),
+        weights=curve_weights(curves, conditioner, power=config.balance, share=share),
         validation=validation,
         seed=seed,
-        parameter_columns=(values, slice(values.stop, values.stop + len(PHYSICAL))),
-        subclass_columns=slice(len(conditioner.classes), n_identity),
-        keep_column=PHYSICAL.index("period"),
+        columns=feature_columns(conditioner),
         progress=progress,
+    )
+
+
+def _shape_relations(
+    conditioner: Conditioner, curves: PreparedCurves, posteriors: Posteriors, rows: NDArray[np.bool_], seed: int
+) -> ShapeRelations:
+    """Parameters given the shape, fitted to draws from the posteriors: the latent vectors of generated stars are such
+    draws, and the means of the posteriors would promise a closer relation."""
+    used = np.tile(np.flatnonzero(rows), _POSTERIOR_DRAWS)
+    noise = stream(seed, "shape-relations").standard_normal((used.size, posteriors.mean.shape[1]))
+    return ShapeRelations.fit(
+        class_name=curves.class_name[used],
+        subclass=curves.subclass[used],
+        params=curves.params[used],
+        scale=conditioner.standard_scale(curves.cls, curves.scale)[used],
+        z=posteriors.mean[used] + posteriors.std[used] * noise,
     )
 
 
@@ -183,10 +212,9 @@ def latent_table(
 ) -> Any:
     """The published comparison of regressors, on unseen stars next to the leaky figures."""
     from ..latent import ForestRegressor, LinearRegressor, MLPRegressor
-    from ..rng import stream
 
     rows = np.sort(stream(seed, "latent-table").permutation(len(curves))[:max_rows])
-    features = conditioner.star_features(curves.cls, curves.subclass, curves.params)[rows]
+    features = conditioner.star_features(curves.cls, curves.subclass, curves.params, curves.survey)[rows]
     first = len(conditioner.classes) + len(conditioner.subclasses)
     return regression_table(
         features,
@@ -222,20 +250,30 @@ _POPULATION_COLUMNS = ("class", "subclass", "weight", *PHYSICAL)
 def finish(
     model: Any,
     *,
-    kind: str,
-    name: str,
-    seed: int,
+    settings: TrainConfig,
     data: TrainingData,
     conditioner: Conditioner,
-    latent: LatentConfig,
-    population: PopulationConfig,
-    threshold: float,
-    batches_of: Any,
+    batches_of: Callable[[PreparedCurves], CurveBatches],
     info: dict[str, Any],
     split: Mapping[str, NDArray],
+    run: Path | None = None,
     progress: bool | None = None,
 ) -> tuple[LightCurveGenerator, dict[str, Any]]:
     """Make a generator of a trained network.
+
+    Parameters
+    ----------
+    model : CurveModel
+    settings : TrainConfig
+    data : TrainingData
+    conditioner : Conditioner
+    batches_of : callable
+        Makes batches of prepared curves.
+    info, split : mapping
+        Stored with the generator.
+    run : Path, optional
+        Folder for checkpoints.
+    progress : bool, optional
 
     Returns
     -------
@@ -243,52 +281,73 @@ def finish(
     report : dict
         Active dimensions, reconstruction of test stars, table of the regressors.
     """
+    kind, seed = settings.model.get("kind", "periodic"), settings.seed
     curves = data.curves
     used = np.flatnonzero(data.split < 2)
     seen = curves.take(used)
     posteriors = encode_all(model, batches_of(seen))
     train_rows = data.split[used] == 0
     variances = posteriors.mean[train_rows].var(axis=0)
-    keep = prune_dead(model, posteriors.mean[train_rows], threshold=threshold)
+    keep = prune_dead(model, posteriors.mean[train_rows], threshold=settings.training.active_variance)
     posteriors = Posteriors(
         mean=posteriors.mean[:, keep],
         std=posteriors.std[:, keep],
         residual=posteriors.residual,
         fit_residual=posteriors.fit_residual,
     )
-    test = curves.take(data.split == 2)
-    tested = encode_all(model, batches_of(test))
-    report: dict[str, Any] = {
-        "latent_variance": [round(float(v), 4) for v in variances],
-        "active": int(keep.sum()),
-        "reconstruction": reconstruction_table(test, tested),
-    }
     _log.info("active dimensions: %d of %d", keep.sum(), keep.size)
     regressor = fit_regressor(
-        latent,
+        settings.latent,
         conditioner=conditioner,
         curves=seen,
         posteriors=posteriors,
         validation=~train_rows,
+        share=settings.training.secondary_share,
         seed=seed,
         progress=progress,
     )
-    if latent.table:
+    refined = None
+    if settings.refine.epochs:
+        model, refined = refine(
+            model,
+            regressor,
+            batches_of(curves.take(data.split == 0)),
+            batches_of(curves.take(data.split == 1)),
+            columns=feature_columns(conditioner),
+            config=settings.refine,
+            loop=settings.training,
+            augment=settings.augment,
+            balance=settings.latent.balance,
+            seed=seed,
+            run=run,
+            progress=progress,
+        )
+        posteriors = encode_all(model, batches_of(seen))
+    test = curves.take((data.split == 2) & (curves.n_harmonics == 0))
+    report: dict[str, Any] = {
+        "latent_variance": [round(float(v), 4) for v in variances],
+        "active": int(keep.sum()),
+        "reconstruction": reconstruction_table(test, encode_all(model, batches_of(test))),
+        "refinement": refined,
+    }
+    if settings.latent.table:
         report["latent_table"] = latent_table(conditioner, seen, posteriors, seed=seed).to_markdown()
     if isinstance(regressor, FlowRegressor):
         report["flow_nll"] = regressor.validation_nll
+    relations = _shape_relations(conditioner, seen, posteriors, train_rows, seed) if kind == "periodic" else None
     amplitude = {
         c: [float(v) for v in np.quantile(curves.scale[train_scale], [0.0, 1.0])]
         for c in CLASSES
         if (train_scale := (curves.class_name == c) & (data.split == 0)).any()
     }
     generator = LightCurveGenerator(
-        name=name,
+        name=settings.name,
         kind=kind,
         model=model.cpu(),
         conditioner=conditioner,
         regressor=regressor,
-        population=fit_population(population, data.population, conditioner, seed=seed),
+        population=fit_population(settings.population, data.population, conditioner, seed=seed),
+        relations=relations,
         noise_models=data.noise,
         band_rules=band_rules(curves.take(data.split == 0)),
         split=split,

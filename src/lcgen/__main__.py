@@ -1,0 +1,8 @@
+"""``python -m lcgen``, as ``torchrun -m lcgen train CONFIG`` needs it."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
