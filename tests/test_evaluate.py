@@ -21,8 +21,9 @@ from lcgen.evaluate.into_card import BEGIN, END
 from lcgen.evaluate.memory import memorisation
 from lcgen.evaluate.nights import find_nights, nights_from_packs
 from lcgen.evaluate.pairing import FLOOR, REAL, Group, pair_group
-from lcgen.evaluate.physics import ParameterRelation, PhysicsReport, Response, SubclassMedians, TeffRow
+from lcgen.evaluate.physics import ParameterRelation, PhysicsReport, SubclassMedians, TeffRow
 from lcgen.evaluate.relations import Relation, RelationResult, bump_progression, measure_relation
+from lcgen.evaluate.response import Response
 from lcgen.evaluate.sources import LibrarySource, ModelSource
 from lcgen.evaluate.twosample import auc_of_ranks, random_halves_auc, two_sample_auc, wasserstein
 from lcgen.prepare.align import alignment_shift, rotate_coefficients

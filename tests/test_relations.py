@@ -13,8 +13,9 @@ from lcgen.errors import InputError, UnknownNameError
 from lcgen.evaluate import physics
 from lcgen.evaluate.features import FeatureTable
 from lcgen.evaluate.pairing import REAL
-from lcgen.evaluate.physics import physics_report, responses
+from lcgen.evaluate.physics import physics_report
 from lcgen.evaluate.relations import Relation, measure_relation
+from lcgen.evaluate.response import responses
 from lcgen.evaluate.sources import ModelSource, find_pelsvae, make_sources
 from lcgen.evaluate.tables import gaia_bulge_teff, series_features, star_samples
 from lcgen.population.relations import gravity, teff_from_color
@@ -43,6 +44,11 @@ def table(data_dir):
 @pytest.fixture(scope="module")
 def samples(data_dir, table):
     return {s.survey: s for s in star_samples(data_dir, table)}
+
+
+@pytest.fixture(scope="module")
+def gaia(data_dir):
+    return gaia_bulge_teff(data_dir)
 
 
 class _Toy:
@@ -138,8 +144,11 @@ def test_draws_of_a_star_are_not_counted_as_stars():
 
 # ------------------------------------------------------------------------------------------------- a generator's report
 @pytest.fixture
-def report(data_dir, table, monkeypatch):
+def report(data_dir, table, samples, gaia, monkeypatch):
+    # read once
     monkeypatch.setattr(physics, "training_table", lambda folder: (table, ""))
+    monkeypatch.setattr(physics, "star_samples", lambda folder, table: tuple(samples.values()))
+    monkeypatch.setattr(physics, "gaia_bulge_teff", lambda folder: gaia)
 
     def run(*toys):
         names = ("model", "rival")
@@ -176,8 +185,8 @@ def test_a_generator_without_parameters_has_no_rows(report):
     assert report(object()) is None
 
 
-def test_gaia_temperatures_of_the_bulge_do_not_enter(report, data_dir):
-    ids, teff = gaia_bulge_teff(data_dir)
+def test_gaia_temperatures_of_the_bulge_do_not_enter(report, gaia):
+    ids, teff = gaia
     assert ids.size > 1000 and not ((teff > 6000) & (teff < 7600)).any()
     rows = {r.label: r for r in report(_Toy(("teff",), ("teff",))).bulge}
     assert rows["Gaia DR2, bulge"].n == ids.size

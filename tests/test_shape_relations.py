@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from lcgen import CheckpointError
+from lcgen import CheckpointError, LightCurveGenerator
 from lcgen.population import ShapeRelations
 from lcgen.taxonomy import PHYSICAL
 
@@ -16,11 +16,11 @@ PERIOD, TEFF, FE_H = (PHYSICAL.index(p) for p in ("period", "teff", "fe_h"))
 
 
 class _Stars:
-    """Made-up RRab stars: [Fe/H] follows the first latent dimension and the period, T_eff the amplitude and [Fe/H]."""
+    """Made-up RRab stars: [Fe/H] follows the first number of the shape and the period, T_eff the amplitude and [Fe/H]."""
 
     def __init__(self, seed: int, n: int = N) -> None:
         draw = np.random.default_rng(seed)
-        self.z = draw.normal(size=(n, 3))
+        self.z = draw.normal(size=(n, 3))  # stands for Fourier parameters
         self.scale = draw.normal(size=n)
         self.params = np.full((n, len(PHYSICAL)), np.nan)
         log_period = -0.25 + 0.05 * draw.normal(size=n)
@@ -38,7 +38,7 @@ class _Stars:
         params[~fixed] = 1.0  # what the population said; without meaning here
         return relations.draw(
             class_name=self.cls[rows], subclass=self.subclass[rows], params=params[rows], given=fixed[rows],
-            scale=self.scale[rows], z=self.z[rows], normals=self.normals[rows],
+            scale=self.scale[rows], shape=self.z[rows], normals=self.normals[rows],
         )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def relations() -> ShapeRelations:
     params[::3, TEFF] = np.nan  # not all are known of all stars
     params[1::3, FE_H] = np.nan
     return ShapeRelations.fit(
-        class_name=stars.cls, subclass=stars.subclass, params=params, scale=stars.scale, z=stars.z
+        class_name=stars.cls, subclass=stars.subclass, params=params, scale=stars.scale, shape=stars.z
     )
 
 
@@ -106,7 +106,7 @@ def test_other_stars_keep_what_the_population_gave(relations: ShapeRelations) ->
 def test_few_stars_make_no_relation() -> None:
     stars = _Stars(7, n=40)
     found = ShapeRelations.fit(
-        class_name=stars.cls, subclass=stars.subclass, params=stars.params, scale=stars.scale, z=stars.z
+        class_name=stars.cls, subclass=stars.subclass, params=stars.params, scale=stars.scale, shape=stars.z
     )
     assert found.keys == ()
 
@@ -119,3 +119,44 @@ def test_relations_survive_storage(relations: ShapeRelations) -> None:
     del arrays["0.covariance"]
     with pytest.raises(CheckpointError, match="covariance"):
         ShapeRelations.from_state(config, arrays)
+
+
+# ---------------------------------------------------------------------- the shipped model
+def _phi31(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    term = np.fft.rfft(curves, axis=1)
+    angle = np.angle(term[:, 3]) - 3 * np.angle(term[:, 1])
+    return np.angle(np.exp(1j * (angle - np.angle(np.exp(1j * angle).mean()))))
+
+
+def _at_fixed_period(x: NDArray[np.float64], y: NDArray[np.float64], period: NDArray[np.float64]) -> float:
+    xy, xp, yp = (spearmanr(a, b)[0] for a, b in ((x, y), (x, period), (y, period)))
+    return float((xy - xp * yp) / np.sqrt((1 - xp**2) * (1 - yp**2)))
+
+
+def test_metallicity_and_phi31_of_the_shipped_model(shipped_generator: LightCurveGenerator) -> None:
+    """Of RRab stars with spectra the rank correlation at fixed period is +0.66."""
+    stars = shipped_generator.draw("RRLYR", 1500, subclass="RRab", seed=3)
+    period, fe_h = (np.asarray(stars.table[name]) for name in ("period", "fe_h"))
+    assert np.isfinite(fe_h).all()
+    assert _at_fixed_period(fe_h, _phi31(stars.template(n_phase=64, band="I")), period) == pytest.approx(0.66, abs=0.12)
+
+
+def test_a_metallicity_that_is_given_moves_the_curve(shipped_generator: LightCurveGenerator) -> None:
+    poor, rich = (
+        shipped_generator.draw("RRLYR", 100, subclass="RRab", seed=3, params={"period": 0.55, "fe_h": fe_h})
+        for fe_h in (-2.2, -1.2)
+    )
+    assert (np.asarray(rich.table["fe_h"]) == -1.2).all()
+    both = np.concatenate([s.template(n_phase=64, band="V") for s in (poor, rich)])
+    phi31 = _phi31(both)
+    error = np.hypot(phi31[:100].std(), phi31[100:].std()) / 10.0
+    assert phi31[100:].mean() - phi31[:100].mean() > max(4.0 * error, 0.2)
+
+
+def test_stars_of_given_metallicity_do_not_depend_on_the_batch(shipped_generator: LightCurveGenerator) -> None:
+    given = {"fe_h": np.linspace(-2.5, -1.0, 9)}
+    whole = shipped_generator.draw("RRLYR", params=given, subclass="RRab", seed=5)
+    part = shipped_generator.draw("RRLYR", params={"fe_h": given["fe_h"][4:]}, subclass="RRab", seed=5, first_id=4)
+    assert part.latent.tobytes() == whole.latent[4:].tobytes()
+    for name in ("teff", "abs_mag", "amplitude", "period"):
+        assert np.asarray(part.table[name]).tobytes() == np.asarray(whole.table[name])[4:].tobytes()

@@ -22,18 +22,24 @@ from .observe.colours import absolute_v
 from .observe.irregular import Irregularity
 from .observe.noise import NoiseModel, SurveyNoise
 from .params import StarRequest, read_request
-from .population import Population, ShapeRelations
+from .population import Population, ShapeRelations, fourier_shape
 from .prepare.conditioning import Conditioner
 from .prepare.split import SPLIT_NAMES, id_hash
 from .stars import Stars
 from .taxonomy import PARAMETERS, PHYSICAL
 
-__all__ = ["LightCurveGenerator", "limit_threads", "load_generator"]
+__all__ = ["LightCurveGenerator", "limit_threads", "load_generator", "shape_band"]
 
 _REFERENCE_BAND = "V"
+_N_CANDIDATES = 32
 _T0_EPOCH = 60000.0
 # Domains are compared in single precision steps, so that a limit printed with six digits is inside.
 _SLACK = 1e-5
+
+
+def shape_band(bands: Sequence[str]) -> str:
+    """The band whose Fourier parameters go with the physical ones: I, in which most stars with such are observed."""
+    return "I" if "I" in bands else bands[0]
 
 
 class LightCurveGenerator:
@@ -307,21 +313,21 @@ class LightCurveGenerator:
         if self.relations is not None and temper == 1.0:
             fixed = np.stack([np.isfinite(request.known.get(p, np.full(n, np.nan))) for p in PHYSICAL], axis=1)
             fixed[:, PHYSICAL.index("period")] = True
-        features = self.conditioner.star_features(cls_index, drawn["subclass"], np.where(fixed, params, np.nan))
         wanted = given["amplitude"]
         with np.errstate(invalid="ignore"):
             standard = self.conditioner.standard_scale(cls_index, wanted)
-        normals = rng.normals(seed, "latent", ids, self.model.latent_dim + 1)
-        standard, z = self.regressor.sample(features, normals, standard)
+        standard, z = self._latents(request.classes, cls_index, drawn["subclass"], params, fixed, standard, seed, ids)
         if self.relations is not None:
-            params = self.relations.draw(
-                class_name=request.classes,
-                subclass=drawn["subclass"],
-                params=params,
-                given=fixed,
-                scale=standard,
-                z=z,
-                normals=rng.normals(seed, "parameters", ids, len(PHYSICAL)),
+            rows = np.flatnonzero(self.relations.concerned(request.classes, drawn["subclass"]) & ~fixed.all(axis=1))
+            subclass, own = drawn["subclass"][rows], params[rows]
+            params[rows] = self.relations.draw(
+                class_name=request.classes[rows],
+                subclass=subclass,
+                params=own,
+                given=fixed[rows],
+                scale=standard[rows],
+                shape=self._shape(cls_index[rows], subclass, own, z[rows]),
+                normals=rng.normals(seed, "parameters", ids[rows], len(PHYSICAL)),
             )
         scale = self.conditioner.natural_scale(cls_index, standard)
         shape = self._decode(cls_index, drawn["subclass"], params, z, _REFERENCE_BAND)
@@ -353,6 +359,52 @@ class LightCurveGenerator:
             columns[name] = given[name]
         columns["extrapolated"] = outside
         return Stars(self, columns=columns, z=z, scale=scale, seed=seed)
+
+    def _latents(
+        self,
+        classes: NDArray,
+        cls_index: NDArray,
+        subclass: NDArray,
+        params: NDArray,
+        fixed: NDArray[np.bool_],
+        standard: NDArray,
+        seed: int,
+        ids: NDArray[np.int64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Standardised amplitude and latent vector of each star, given the parameters that are `fixed`."""
+        size = self.model.latent_dim + 1
+        by_shape = np.zeros_like(fixed)
+        if self.relations is not None and self.conditioner.secondary:
+            by_shape = fixed & self.conditioner.secondary_only[cls_index]
+        told = np.where(fixed & ~by_shape, params, np.nan)
+        features = self.conditioner.star_features(cls_index, subclass, told)
+        amplitude, z = self.regressor.sample(features, rng.normals(seed, "latent", ids, size), standard)
+        rows = np.flatnonzero(by_shape.any(axis=1))
+        if not rows.size or self.relations is None:
+            return amplitude, z
+        # Of parameters that secondary surveys alone know the flow, which imitates the others, is not told. Stars are
+        # drawn without them, several for each, and one is taken in proportion to the density of what was given.
+        many = np.repeat(rows, _N_CANDIDATES)
+        normals = rng.normals(seed, "latent", ids[rows], size * _N_CANDIDATES).reshape(many.size, size)
+        scales, latents = self.regressor.sample(features[many], normals, standard[many])
+        log_density = self.relations.log_density(
+            class_name=classes[many],
+            subclass=subclass[many],
+            params=params[many],
+            given=by_shape[many],
+            scale=scales,
+            shape=self._shape(cls_index[many], subclass[many], params[many], latents),
+        ).reshape(rows.size, _N_CANDIDATES)
+        uniforms = rng.uniforms(seed, "candidate", ids[rows], _N_CANDIDATES)
+        chosen = np.argmax(log_density - np.log(-np.log(np.clip(uniforms, 1e-300, 1.0 - 1e-16))), axis=1)
+        at = np.arange(rows.size) * _N_CANDIDATES + chosen
+        amplitude, z = amplitude.copy(), z.copy()
+        amplitude[rows], z[rows] = scales[at], latents[at]
+        return amplitude, z
+
+    def _shape(self, cls_index: NDArray, subclass: NDArray, params: NDArray, z: NDArray) -> NDArray[np.float64]:
+        """Fourier parameters that the physical ones go with."""
+        return fourier_shape(self._decode(cls_index, subclass, params, z, shape_band(self.bands)))
 
     @staticmethod
     def _given(request: StarRequest, n: int) -> dict[str, NDArray[np.float64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from .options import Command, progress_of, refuse_existing
 
@@ -92,7 +93,8 @@ def _train(args: argparse.Namespace) -> None:
         folder = train(args.config, output=args.output, restart=args.restart, progress=progress_of(args))
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on from the last whole epoch") from None
-    print(folder)
+    if os.environ.get("RANK", "0") == "0":  # under torchrun one process speaks for all
+        print(folder)
 
 
 COMMANDS = (

@@ -165,9 +165,11 @@ def _card(
     known = np.isin(curves.class_name, generator.classes) & np.isin(
         np.asarray(curves.bands)[curves.band], generator.bands
     )
-    # curves reconstructed from a few Fourier terms lack the higher ones: nothing is measured on them
-    known &= curves.n_harmonics == 0
-    test, train = curves.take((split == 2) & known), curves.take((split == 0) & (curves.n_harmonics == 0))
+    # curves reconstructed from a few Fourier terms lack the higher ones: nothing is measured on them; and the stars of
+    # secondary surveys are no sample that the generator is to imitate
+    secondary = getattr(getattr(generator, "conditioner", None), "secondary", ())
+    measured = (curves.n_harmonics == 0) & ~np.isin(curves.survey, secondary)
+    test, train = curves.take((split == 2) & known & measured), curves.take((split == 0) & measured)
     if not len(test):
         raise InputError("no unseen star is left to judge the generator on")
     folder = data_root(generator, root)

@@ -162,7 +162,7 @@ def _physics(physics: PhysicsReport, model: str) -> list[Table]:
                 f"{r.cls} {r.subclass}".strip(),
                 f"{r.period:.4g}",
                 r.parameter,
-                f"{r.low:.5g} to {r.high:.5g}",
+                f"{r.low:.4g} to {r.high:.4g}",
                 "yes" if r.supported else "no",
                 f"{r.moved:.3f}±{r.error:.3f}" if r.moved else "0",
                 "INVENTED" if r.invented else "",

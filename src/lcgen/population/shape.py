@@ -1,9 +1,9 @@
 """Physical parameters that follow the shape of a light curve.
 
-The latent vector of a star is drawn given what is known of it: class, subclass, period, and the parameters that the
-caller gives. Parameters that nobody gave must then agree with the curve that was drawn, as the metallicity of an RRab
-star agrees with its phi31. For that a normal distribution of the parameters given period, amplitude and latent vector
-is fitted to the training stars whose parameters are known, subclass by subclass.
+The metallicity of an RRab star agrees with its phi31, the temperature of a Cepheid with its amplitude. For that a
+normal distribution of the parameters given period, amplitude and Fourier parameters of the curve is fitted to the
+training stars whose parameters are known, subclass by subclass. Fourier parameters rather than latent vectors, as stars
+that are known by a table in one band may lie apart from others in latent space, but not in the shape of that band.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..errors import CheckpointError, InputError
 from ..taxonomy import PHYSICAL
 from .gaussian import from_model, to_model
 
-__all__ = ["ShapeRelations"]
+__all__ = ["ShapeRelations", "fourier_shape"]
 
 _PERIOD = PHYSICAL.index("period")
 _MIN_KNOWN = 50
@@ -69,15 +69,39 @@ def _terms(x: NDArray[np.float64], quadratic: bool) -> NDArray[np.float64]:
     return np.concatenate(columns, axis=1)
 
 
-def _inputs(params: NDArray, scale: NDArray, z: NDArray) -> NDArray[np.float64]:
+def fourier_shape(curves: ArrayLike) -> NDArray[np.float64]:
+    """What the first three harmonics say about a shape: cosine and sine parts of R21 and R31.
+
+    Parameters
+    ----------
+    curves : array_like, shape (n, n_phase)
+        One cycle each, at even phases.
+
+    Returns
+    -------
+    ndarray, shape (n, 4)
+        ``R21 cos(phi21), R21 sin(phi21), R31 cos(phi31), R31 sin(phi31)`` of the cosine series (Simon & Lee 1981, ApJ
+        248, 291); at most 2 in size.
+    """
+    term = np.fft.rfft(np.asarray(curves, dtype=float), axis=1)[:, 1:4]
+    first = np.maximum(np.abs(term[:, 0]), 1e-12)
+    turn = term[:, 0] / first
+    columns = []
+    for k in (2, 3):
+        ratio = term[:, k - 1] / first / turn**k
+        ratio = ratio * np.minimum(1.0, 2.0 / np.maximum(np.abs(ratio), 1e-12))
+        columns += [ratio.real, ratio.imag]
+    return np.stack(columns, axis=1)
+
+
+def _inputs(params: NDArray, scale: NDArray, shape: NDArray) -> NDArray[np.float64]:
     period = to_model("period", params[:, _PERIOD])
-    return np.concatenate(
-        [period[:, None], np.asarray(scale, dtype=float)[:, None], np.asarray(z, dtype=float)], axis=1
-    )
+    parts = [period[:, None], np.asarray(scale, dtype=float)[:, None], np.asarray(shape, dtype=float)]
+    return np.concatenate(parts, axis=1)
 
 
 class ShapeRelations:
-    """Physical parameters given period, amplitude and latent vector.
+    """Physical parameters given period, amplitude and shape.
 
     Parameters
     ----------
@@ -93,6 +117,14 @@ class ShapeRelations:
         """Classes and subclasses that have a relation."""
         return tuple(self._relations)
 
+    def concerned(self, class_name: ArrayLike, subclass: ArrayLike) -> NDArray[np.bool_]:
+        """Which stars have a relation, shape (n,)."""
+        names, subs = np.asarray(class_name), np.asarray(subclass)
+        out = np.zeros(names.size, dtype=bool)
+        for cls, sub in self._relations:
+            out |= (names == cls) & (subs == sub)
+        return out
+
     def parameters_of(self, cls: str, subclass: str) -> tuple[str, ...]:
         """Parameters that follow the shape."""
         found = self._relations.get((cls, subclass))
@@ -106,7 +138,7 @@ class ShapeRelations:
         subclass: ArrayLike,
         params: ArrayLike,
         scale: ArrayLike,
-        z: ArrayLike,
+        shape: ArrayLike,
     ) -> ShapeRelations:
         """Fit to stars, of which several rows may be draws from the posterior of one star.
 
@@ -117,11 +149,12 @@ class ShapeRelations:
             In natural units, NaN where unknown, in the order of :data:`lcgen.taxonomy.PHYSICAL`.
         scale : array_like, shape (n,)
             Standardised log amplitude.
-        z : array_like, shape (n, latent_dim)
+        shape : array_like, shape (n, n_features)
+            Of each curve, from :func:`fourier_shape`.
         """
         names, subs = np.asarray(class_name), np.asarray(subclass)
         raw = np.asarray(params, dtype=float)
-        inputs = _inputs(raw, np.asarray(scale), np.asarray(z))
+        inputs = _inputs(raw, np.asarray(scale), np.asarray(shape))
         relations: dict[tuple[str, str], _Relation] = {}
         for key in sorted(set(zip(names.tolist(), subs.tolist(), strict=True))):
             own = (names == key[0]) & (subs == key[1])
@@ -138,7 +171,7 @@ class ShapeRelations:
         params: ArrayLike,
         given: ArrayLike,
         scale: ArrayLike,
-        z: ArrayLike,
+        shape: ArrayLike,
         normals: ArrayLike,
     ) -> NDArray[np.float64]:
         """Parameters with those replaced that were not given and follow the shape.
@@ -150,7 +183,7 @@ class ShapeRelations:
             Period and all else, drawn from the population where not given.
         given : array_like of bool, shape (n, n_params)
             What the caller gave, and what must not change.
-        scale, z
+        scale, shape
             As in :meth:`fit`.
         normals : array_like, shape (n, n_params)
             Standard normal numbers.
@@ -162,7 +195,7 @@ class ShapeRelations:
         names, subs = np.asarray(class_name), np.asarray(subclass)
         out, fixed = np.array(params, dtype=float), np.asarray(given, dtype=bool)
         e = np.clip(np.asarray(normals, dtype=float), -_TAIL, _TAIL)
-        inputs = _inputs(out, np.asarray(scale), np.asarray(z))
+        inputs = _inputs(out, np.asarray(scale), np.asarray(shape))
         for (cls, sub), relation in self._relations.items():
             rows = np.flatnonzero((names == cls) & (subs == sub))
             columns = np.array(relation.parameters)
@@ -173,6 +206,39 @@ class ShapeRelations:
                     out[np.ix_(own, columns)] = _conditional(
                         relation, inputs[own], out[np.ix_(own, columns)], known, e[np.ix_(own, columns)]
                     )
+        return out
+
+    def log_density(
+        self,
+        *,
+        class_name: ArrayLike,
+        subclass: ArrayLike,
+        params: ArrayLike,
+        given: ArrayLike,
+        scale: ArrayLike,
+        shape: ArrayLike,
+    ) -> NDArray[np.float64]:
+        """Log density of what was given, up to a constant of each star; 0 where the shape says nothing of it.
+
+        Parameters are those of :meth:`draw`. Tails are no longer than those of a logistic distribution, so that what is
+        far from any shape still has a nearest one.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        names, subs = np.asarray(class_name), np.asarray(subclass)
+        values, known = np.asarray(params, dtype=float), np.asarray(given, dtype=bool)
+        inputs = _inputs(values, np.asarray(scale), np.asarray(shape))
+        out = np.zeros(names.size)
+        for (cls, sub), relation in self._relations.items():
+            rows = np.flatnonzero((names == cls) & (subs == sub))
+            columns = np.array(relation.parameters)
+            pattern = known[np.ix_(rows, columns)]
+            for used in np.unique(pattern, axis=0):
+                own = rows[(pattern == used).all(axis=1)]
+                if used.any():
+                    out[own] = _log_density(relation, inputs[own], values[np.ix_(own, columns)], used)
         return out
 
     # ------------------------------------------------------------------ storage
@@ -218,7 +284,7 @@ def _fit_one(raw: NDArray[np.float64], inputs: NDArray[np.float64]) -> _Relation
         return None
     used = known[:, columns].any(axis=1)
     if not np.isfinite(inputs[used]).all():
-        raise InputError("relations of parameters and shapes need finite periods, amplitudes and latent vectors")
+        raise InputError("relations of parameters and shapes need finite periods, amplitudes and shapes")
     centre, width = inputs[used].mean(axis=0), np.maximum(inputs[used].std(axis=0), 1e-9)
     quadratic = bool(known[:, columns].sum(axis=0).min() >= _MIN_QUADRATIC)
     terms = _terms((inputs - centre) / width, quadratic)
@@ -263,6 +329,20 @@ def _pairwise_covariance(residual: NDArray[np.float64]) -> NDArray[np.float64]:
     return fixed * np.outer(deviation, deviation)
 
 
+def _coordinates(relation: _Relation, values: NDArray, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    columns = [to_model(PHYSICAL[j], values[:, c]) for c, j in enumerate(relation.parameters) if chosen[c]]
+    return np.stack(columns, axis=1)
+
+
+def _log_density(relation: _Relation, inputs: NDArray, values: NDArray, used: NDArray[np.bool_]) -> NDArray[np.float64]:
+    root = np.linalg.cholesky(np.linalg.inv(relation.covariance[np.ix_(used, used)]))
+    offset = _coordinates(relation, values, used) - relation.mean(inputs)[:, used]
+    pull = np.einsum("nk,kf->nf", offset, root, optimize=False)
+    square = np.sum(pull**2, axis=1)
+    # quadratic near the middle, linear from about three standard deviations
+    return -9.0 * (np.sqrt(1.0 + square / 9.0) - 1.0)
+
+
 def _conditional(
     relation: _Relation, inputs: NDArray, values: NDArray, known: NDArray[np.bool_], e: NDArray
 ) -> NDArray[np.float64]:
@@ -271,9 +351,7 @@ def _conditional(
     mean, covariance = relation.mean(inputs)[:, free], relation.covariance[np.ix_(free, free)]
     out = np.array(values)
     if known.any():
-        coordinates = np.stack(
-            [to_model(PHYSICAL[j], values[:, c]) for c, j in enumerate(relation.parameters) if known[c]], axis=1
-        )
+        coordinates = _coordinates(relation, values, known)
         cross = relation.covariance[np.ix_(free, known)] @ np.linalg.inv(relation.covariance[np.ix_(known, known)])
         offset = coordinates - relation.mean(inputs)[:, known]
         mean = mean + np.einsum("nk,fk->nf", offset, cross, optimize=False)

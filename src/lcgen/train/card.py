@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..generator import LightCurveGenerator
+from ..observe.irregular import SecondMode, Wander
 from ..taxonomy import CLASS_INFO, PHYSICAL
 
 __all__ = ["write_card"]
@@ -108,10 +109,56 @@ def _limits(generator: LightCurveGenerator) -> list[str]:
     lines += [
         "",
         "Parameters that are given but do not move the curve of a class are carried into the table of stars all the "
-        "same. Cycle-to-cycle changes (long-period variables, Blazhko stars) and second periods (double-mode stars) "
-        "are not generated: one curve repeats.",
+        "same.",
+        "",
+        *_irregularity(generator),
     ]
     return lines
+
+
+def _irregularity(generator: LightCurveGenerator) -> list[str]:
+    known = generator.irregularity
+    if known is None:
+        return [
+            "Cycle-to-cycle changes (long-period variables, Blazhko stars) and second periods (double-mode stars) are "
+            "not generated: one curve repeats."
+        ]
+    drift = ", ".join(f"{name} {1000.0 * rms:.1f}" for name, rms in known.drift.items())
+    lines = [
+        "One curve repeats unless `irregular=True` (`--irregular`) is asked for. Then stars of these kinds depart from "
+        "it, as extra scatter that is correlated in time. Median and central 68 % of the stars; amplitude is relative, "
+        "phase in cycles, brightness and second mode are rms in units of the peak-to-peak amplitude; correlation times "
+        "in brackets:",
+        "",
+        "| kind | amplitude | phase | brightness | second mode | share of residuals | from |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, kind in sorted(known.kinds.items()):
+        cells = [_wander(kind.amplitude), _wander(kind.phase), _wander(kind.added), _second_mode(kind.second_mode)]
+        source = f"{kind.n_stars} stars of {kind.survey} {kind.band}"
+        lines.append(f"| {name.replace('/', ' ', 1)} | {' | '.join(cells)} | {kind.explained:.2f} | {source} |")
+    return [
+        *lines,
+        "",
+        "Stars of other kinds repeat, or it could not be seen that they do not. Blazhko stars are the restless end of "
+        "the RR Lyrae stars of their subclass; their modulation is generated without a period of its own. "
+        f"The zero points of the surveys wander by (rms, mmag): {drift}; brightness that wanders less is not told "
+        "from that.",
+    ]
+
+
+def _wander(wander: Wander | None) -> str:
+    if wander is None:
+        return "-"
+    low, high = (wander.median * np.exp(sign * wander.spread) for sign in (-1.0, 1.0))
+    unit = "d" if wander.unit == "d" else "periods"
+    return f"{wander.median:.2g}, {low:.2g} to {high:.2g} ({wander.time:g} {unit})"
+
+
+def _second_mode(mode: SecondMode | None) -> str:
+    if mode is None:
+        return "-"
+    return f"{mode.median:.2g} at {mode.ratio:.4f} of the frequency, in {mode.share:.2f} of the stars"
 
 
 def _rule(rule: dict[str, Any]) -> str:

@@ -305,16 +305,21 @@ class RefineConfig:
         Epochs of ``training.steps_per_epoch`` steps; 0 for none.
     learning_rate : float
         Of the encoder; half of it for the decoder, twice for the flow.
+    jitter : float
+        Standard deviation by which period and amplitude are moved for the flow, in units of the class's widths.
     """
 
     epochs: int = 0
     learning_rate: float = 7e-4
+    jitter: float = 0.05
 
     def __post_init__(self) -> None:
         if self.epochs < 0:
             raise ConfigError(f"refine.epochs must not be negative, received {self.epochs}")
         if not 0.0 < self.learning_rate < math.inf:
             raise ConfigError(f"refine.learning_rate must be positive, received {self.learning_rate}")
+        if not 0.0 <= self.jitter < math.inf:
+            raise ConfigError(f"refine.jitter must not be negative, received {self.jitter}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from ..config import from_mapping
 from ..errors import ConfigError
-from ..generator import LightCurveGenerator
+from ..generator import LightCurveGenerator, shape_band
 from ..latent.adapter import PointSampler
 from ..latent.flow import FeatureColumns, FlowConfig, FlowRegressor
 from ..latent.table import regression_table
 from ..model.batches import CurveBatches
+from ..model.blocks import in_blocks
 from ..model.cvae import PeriodicCVAE
-from ..population import Population, ShapeRelations
+from ..population import Population, ShapeRelations, fourier_shape
 from ..prepare.conditioning import Conditioner
 from ..prepare.dataset import PreparedCurves
 from ..rng import stream
@@ -192,18 +193,28 @@ def fit_regressor(
 
 
 def _shape_relations(
-    conditioner: Conditioner, curves: PreparedCurves, posteriors: Posteriors, rows: NDArray[np.bool_], seed: int
+    model: Any,
+    conditioner: Conditioner,
+    curves: PreparedCurves,
+    posteriors: Posteriors,
+    rows: NDArray[np.bool_],
+    seed: int,
 ) -> ShapeRelations:
     """Parameters given the shape, fitted to draws from the posteriors: the latent vectors of generated stars are such
     draws, and the means of the posteriors would promise a closer relation."""
-    used = np.tile(np.flatnonzero(rows), _POSTERIOR_DRAWS)
+    others = [j for j, name in enumerate(PHYSICAL) if name != "period"]
+    used = np.tile(np.flatnonzero(rows & np.isfinite(curves.params[:, others]).any(axis=1)), _POSTERIOR_DRAWS)
     noise = stream(seed, "shape-relations").standard_normal((used.size, posteriors.mean.shape[1]))
+    z = (posteriors.mean[used] + posteriors.std[used] * noise).astype(np.float32)
+    band = np.full(used.size, curves.bands.index(shape_band(curves.bands)))
+    condition = conditioner.decoder_features(curves.cls[used], curves.subclass[used], curves.params[used], band)
+    (decoded,) = in_blocks(model.decode, z, condition)
     return ShapeRelations.fit(
         class_name=curves.class_name[used],
         subclass=curves.subclass[used],
         params=curves.params[used],
         scale=conditioner.standard_scale(curves.cls, curves.scale)[used],
-        z=posteriors.mean[used] + posteriors.std[used] * noise,
+        shape=fourier_shape(decoded),
     )
 
 
@@ -334,7 +345,7 @@ def finish(
         report["latent_table"] = latent_table(conditioner, seen, posteriors, seed=seed).to_markdown()
     if isinstance(regressor, FlowRegressor):
         report["flow_nll"] = regressor.validation_nll
-    relations = _shape_relations(conditioner, seen, posteriors, train_rows, seed) if kind == "periodic" else None
+    relations = _shape_relations(model, conditioner, seen, posteriors, train_rows, seed) if kind == "periodic" else None
     amplitude = {
         c: [float(v) for v in np.quantile(curves.scale[train_scale], [0.0, 1.0])]
         for c in CLASSES

@@ -20,32 +20,40 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..interpolate import evaluate_periodic
 from ..lightcurve import phase_of
-from ..observe.irregular import CHANNELS, Irregularity, Kind, SecondMode, Wander, correlation
+from ..observe.irregular import CHANNELS, Irregularity, Kind, SecondMode, Wander
 from ..prepare.dataset import PreparedCurves
 from ..prepare.fourier import harmonics
 from ..rng import stream
 from ..taxonomy import PHYSICAL, class_info
+from .irregular_fit import (
+    DRIFT,
+    FIRST,
+    N_TIMES,
+    TIMES,
+    ResidualStar,
+    absorbed,
+    best_variances,
+    jackknife_errors,
+    log_spread,
+    moments,
+    residual_star,
+    star_variances,
+)
 
 __all__ = ["measure_irregularity", "times_from_packs"]
 
 _log = logging.getLogger(__name__)
 
-_TIMES = {"d": (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0), "period": (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)}
-_N_TIMES = 6
 _BY_CYCLE = ("LPV", "T2CEP")
 """Classes whose changes are from cycle to cycle, with correlation times in periods."""
 _REPEATING = (("ECL", "EA"), ("ECL", "EW"), ("CEP", "F"))
 """Stars taken to repeat: what wanders in their brightness is the survey's zero point, and they get nothing."""
 _WINDOWS = {"RRLYR/RRd": (0.735, 0.755), "CEP/F/1O": (0.68, 0.76), "CEP/1O/2O": (0.785, 0.825)}
 """Ratios of the periods of double-mode stars, shorter over longer, between which the second mode is looked for."""
-_MIN_STARS, _MIN_OBSERVATIONS, _MAX_OBSERVATIONS = 12, 60, 200
+_MIN_STARS, _MIN_OBSERVATIONS = 12, 60
 _SIGNIFICANCE = 3.0
-_MIN_EXPLAINED = 0.03
-_NIGHT = 0.5
-# columns of the fit: noise, nights, six times of the drift, then six of each channel
-_DRIFT, _FIRST = 2, 2 + _N_TIMES
+_MIN_EXPLAINED = 0.01
 
 
 def times_from_packs(curves: PreparedCurves, root: Path, packs: Iterable[Mapping[str, Any]]) -> NDArray[np.float64]:
@@ -92,142 +100,19 @@ def times_from_packs(curves: PreparedCurves, root: Path, packs: Iterable[Mapping
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Star:
-    """One real star, in units of its amplitude."""
-
-    mjd: NDArray[np.float64]
-    phase: NDArray[np.float64]
-    curve: NDArray[np.float64]
-    slope: NDArray[np.float64]
-    residual: NDArray[np.float64]
-    sigma: NDArray[np.float64]
-    amplitude: float
-    period: float
-
-
-def _star(curves: PreparedCurves, i: int, mjd: NDArray[np.float64], seed: int) -> _Star:
-    rows = np.arange(curves.offsets[i], curves.offsets[i + 1])
-    rows = rows[np.isfinite(mjd[rows])]
-    if rows.size > _MAX_OBSERVATIONS:
-        rows = np.sort(stream(seed, "irregular/observations", i).permutation(rows)[:_MAX_OBSERVATIONS])
-    grid = curves.fit_grid[i : i + 1].astype(float)
-    size = float(np.ptp(grid))
-    slope = 0.5 * grid.shape[1] * (np.roll(grid, -1, axis=1) - np.roll(grid, 1, axis=1))
-    phase = curves.phase[rows].astype(float)
-    zero = np.zeros(rows.size, dtype=np.int64)
-    curve = evaluate_periodic(grid, zero, phase) / size
-    return _Star(
-        mjd=mjd[rows],
-        phase=phase,
-        curve=curve,
-        slope=evaluate_periodic(slope, zero, phase) / size,
-        residual=curves.value[rows] / size - curve,
-        sigma=curves.sigma[rows].astype(float) / size,
-        amplitude=size * float(curves.scale[i]),
-        period=float(curves.params[i, PHYSICAL.index("period")]),
-    )
-
-
-def _basis(star: _Star, n_harmonics: int, mode: float | None) -> NDArray[np.float64]:
-    """What the star's own curve, a wrong period and a second mode can explain, shape (n_obs, n)."""
-    # a drift of the phase that is linear in time is the rounding of the period
-    parts = [
-        np.ones((star.phase.size, 1)),
-        harmonics(star.phase, n_harmonics),
-        (star.slope * (star.mjd - star.mjd.mean()))[:, None],
-    ]
-    if mode is not None:
-        first, second = star.mjd / star.period, star.mjd * mode / star.period
-        parts += [harmonics(f % 1.0, 1) for f in (second, first + second, second - first)]
-    return np.concatenate(parts, axis=1)
-
-
-def _moments(
-    star: _Star, basis: NDArray[np.float64], floor: float, times: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Normal equations of the fit to the products of residuals, for two halves of the products.
-
-    Returns
-    -------
-    normal : ndarray, shape (2, n_terms, n_terms)
-    moment : ndarray, shape (2, n_terms)
-    """
-    weight = 1.0 / np.sqrt(star.sigma**2 + floor**2)
-    q = np.linalg.qr(basis * weight[:, None])[0]
-    y = star.residual * weight
-    y = y - q @ (q.T @ y)
-    lag = np.abs(star.mjd[:, None] - star.mjd)
-    # between tabulated values, which is far quicker than Bessel functions of every lag
-    lags = np.linspace(0.0, 12.0, 1200)
-    tabulated = correlation(lags)
-    terms = [np.diag(star.sigma**2), (lag < _NIGHT).astype(float)]
-    terms += [np.interp(lag / t, lags, tabulated) / star.amplitude**2 for t in _TIMES["d"]]
-    kernels = [np.interp(lag / t, lags, tabulated) for t in times]
-    terms += [np.outer(x, x) * kernel for x in (star.curve, star.slope, np.ones(y.size)) for kernel in kernels]
-    upper = np.triu_indices(y.size)
-    columns = np.empty((upper[0].size, len(terms)))
-    for column, term in zip(columns.T, terms, strict=True):
-        scaled = term * np.outer(weight, weight)
-        left = q.T @ scaled
-        column[:] = (scaled - q @ left - left.T @ q.T + q @ (left @ q) @ q.T)[upper]
-    products = np.outer(y, y)[upper]
-    night = np.floor(star.mjd).astype(np.int64)
-    half = (night[:, None] + night)[upper] % 2
-    normal, moment = [], []
-    for h in (0, 1):
-        own = columns[half == h]
-        normal.append(own.T @ own)
-        moment.append(own.T @ products[half == h])
-    return np.array(normal), np.array(moment)
-
-
-def _solve(normal: NDArray, moment: NDArray, terms: list[int]) -> tuple[float, NDArray[np.float64]]:
-    """Best variances of some terms, none negative, and the misfit up to a constant."""
-    from scipy.optimize import nnls
-
-    part = normal[np.ix_(terms, terms)]
-    scale = 1.0 / np.sqrt(np.diag(part))
-    root = np.linalg.cholesky(part * np.outer(scale, scale) + 1e-9 * np.eye(len(terms)))
-    solution = nnls(root.T, np.linalg.solve(root, moment[terms] * scale))[0] * scale
-    return -float(moment[terms] @ solution), solution
-
-
-def _jackknife(normal: NDArray, moment: NDArray, terms: list[int], n_parts: int = 20) -> NDArray[np.float64]:
-    """Standard errors of the variances, by leaving out stars."""
-    part = np.arange(len(normal)) % min(n_parts, len(normal))
-    total, sums = normal.sum(0), moment.sum(0)
-    all_terms = np.ix_(terms, terms)
-    values = [
-        np.linalg.lstsq((total - normal[part == k].sum(0))[all_terms], (sums - moment[part == k].sum(0))[terms])[0]
-        for k in range(part.max() + 1)
-    ]
-    n = len(values)
-    return np.sqrt((n - 1) / n * np.sum((np.array(values) - np.mean(values, axis=0)) ** 2, axis=0))
-
-
-def _spread(halves: NDArray[np.float64]) -> float:
-    """Standard deviation over stars of the logarithm of the rms, from two estimates of each variance, shape (n, 2)."""
-    low, high = np.quantile(halves, [0.02, 0.98])
-    halves = np.clip(halves, low, high)
-    mean, variance = float(halves.mean()), float(np.cov(halves.T)[0, 1])
-    if mean <= 0.0 or variance <= 0.0:
-        return 0.0
-    # of a log-normal variance; half of it for the rms
-    return float(min(0.5 * np.sqrt(np.log1p(variance / mean**2)), 1.0))
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class _Group:
     """The stars of one class, subclass, survey and band, with their normal equations."""
 
-    stars: list[_Star]
+    stars: list[ResidualStar]
     normal: NDArray[np.float64]
     moment: NDArray[np.float64]
     unit: str
     mode: SecondMode | None
 
 
-def _find_mode(star: _Star, window: tuple[float, float], basis: NDArray[np.float64]) -> tuple[float, float, float]:
+def _find_mode(
+    star: ResidualStar, window: tuple[float, float], basis: NDArray[np.float64]
+) -> tuple[float, float, float]:
     """Frequency ratio, rms and significance of the strongest cosine with a frequency ratio in a window or one over it.
 
     The significance is the drop of chi-square over what noise reaches once in a hundred stars.
@@ -246,12 +131,17 @@ def _find_mode(star: _Star, window: tuple[float, float], basis: NDArray[np.float
     drop = 0.5 * amplitude[k] ** 2 * weight.sum()
     # one false detection in a hundred
     limit = 2.0 * np.log(100.0 * ratios.size)
-    return float(ratios[k]), float(amplitude[k] * unit / np.sqrt(2.0)), drop / limit
+    # what the star's own curve has taken of the cosine is given back
+    wave = harmonics(star.mjd * ratios[k] / star.period % 1.0, 1) / star.sigma[:, None]
+    pair = np.linalg.lstsq(wave - q @ (q.T @ wave), unit * y, rcond=None)[0]
+    return float(ratios[k]), float(np.sqrt(0.5 * np.sum(pair**2))), drop / limit
 
 
-def _second_mode(stars: list[_Star], window: tuple[float, float], n_harmonics: int) -> tuple[SecondMode | None, Any]:
+def _second_mode(
+    stars: list[ResidualStar], window: tuple[float, float], n_harmonics: int
+) -> tuple[SecondMode | None, Any]:
     """The second mode of double-mode stars, and its frequency ratio in each (None where it was not found)."""
-    found = np.array([_find_mode(s, window, _basis(s, n_harmonics, None)) for s in stars])
+    found = np.array([_find_mode(s, window, absorbed(s, n_harmonics, None)) for s in stars])
     good = found[:, 2] > 1.0
     if good.sum() < _MIN_STARS // 2:
         return None, [None] * len(stars)
@@ -275,14 +165,15 @@ def _measure_group(
 ) -> _Group:
     info = class_info(cls)
     n_harmonics = 4 * info.base_harmonic
-    stars = [_star(curves, int(i), mjd, seed) for i in rows]
-    floor = float(np.median([np.median(s.sigma) for s in stars]))
+    stars = [residual_star(curves, int(i), mjd, seed) for i in rows]
+    # restless stars are noisy ones: weights that differ little keep them in the mean
+    floor = float(np.quantile([np.median(s.sigma) for s in stars], 0.75))
     unit = "period" if cls in _BY_CYCLE else "d"
     mode, ratios = None, [None] * len(stars)
     if f"{cls}/{subclass}" in _WINDOWS:
         mode, ratios = _second_mode(stars, _WINDOWS[f"{cls}/{subclass}"], n_harmonics)
     sums = [
-        _moments(s, _basis(s, n_harmonics, r), floor, np.array(_TIMES[unit]) * (s.period if unit == "period" else 1.0))
+        moments(s, absorbed(s, n_harmonics, r), floor, np.array(TIMES[unit]) * (s.period if unit == "period" else 1.0))
         for s, r in zip(stars, ratios, strict=True)
     ]
     return _Group(
@@ -298,14 +189,14 @@ def _drift(groups: list[_Group]) -> tuple[float, int]:
     """Variance [mag^2] of the zero point in stars that repeat, and which of the correlation times fits it."""
     normal = np.sum([g.normal.sum((0, 1)) for g in groups], axis=0)
     moment = np.sum([g.moment.sum((0, 1)) for g in groups], axis=0)
-    k = min(range(_N_TIMES), key=lambda k: _solve(normal, moment, [0, 1, _DRIFT + k])[0])
-    return float(_solve(normal, moment, [0, 1, _DRIFT + k])[1][2]), k
+    k = min(range(N_TIMES), key=lambda k: best_variances(normal, moment, [0, 1, DRIFT + k])[0])
+    return float(best_variances(normal, moment, [0, 1, DRIFT + k])[1][2]), k
 
 
 def _kind(group: _Group, drift: tuple[float, int], survey: str, band: str) -> Kind:
     """What wanders in the stars of a group."""
     variance, k = drift
-    moment = group.moment - variance * group.normal[..., _DRIFT + k]
+    moment = group.moment - variance * group.normal[..., DRIFT + k]
     by_star, sums = group.normal.sum(1), moment.sum(1)
     normal, total = by_star.sum(0), sums.sum(0)
     chosen = list(CHANNELS)
@@ -314,12 +205,12 @@ def _kind(group: _Group, drift: tuple[float, int], survey: str, band: str) -> Ki
     residual = float(np.median([np.mean(s.residual**2) for s in group.stars]))
     size = float(np.median([s.amplitude**2 for s in group.stars]))
     while chosen:
-        first = {c: _FIRST + _N_TIMES * CHANNELS.index(c) for c in chosen}
-        options = product(range(_N_TIMES), repeat=len(chosen))
+        first = {c: FIRST + N_TIMES * CHANNELS.index(c) for c in chosen}
+        options = product(range(N_TIMES), repeat=len(chosen))
         candidates = [[0, 1, *(first[c] + k for c, k in zip(chosen, ks, strict=True))] for ks in options]
-        terms = min(candidates, key=lambda t: _solve(normal, total, t)[0])
-        theta = _solve(normal, total, terms)[1]
-        error = _jackknife(by_star, sums, terms)
+        terms = min(candidates, key=lambda t: best_variances(normal, total, t)[0])
+        theta = best_variances(normal, total, terms)[1]
+        error = jackknife_errors(by_star, sums, terms)
         strength = (theta / error)[2:]
         if "added" in chosen and theta[2 + chosen.index("added")] * size < variance:
             strength[chosen.index("added")] = 0.0
@@ -327,13 +218,13 @@ def _kind(group: _Group, drift: tuple[float, int], survey: str, band: str) -> Ki
             break
         chosen.pop(int(np.argmin(strength)))
     for j, channel in enumerate(chosen):
-        at = _solve_stars(group.normal, moment, terms)[:, :, 2 + j]
-        spread = _spread(at)
+        at = star_variances(group.normal, moment, terms)[:, :, 2 + j]
+        spread = log_spread(at)
         wanders[channel] = Wander(
             # the mean of the variances of a log-normal rms, turned into its median
             median=round(float(np.sqrt(theta[2 + j]) * np.exp(-(spread**2))), 5),
             spread=round(spread, 3),
-            time=_TIMES[group.unit][(terms[2 + j] - _FIRST) % _N_TIMES],
+            time=TIMES[group.unit][(terms[2 + j] - FIRST) % N_TIMES],
             unit=group.unit,
         )
         response = {
@@ -341,9 +232,10 @@ def _kind(group: _Group, drift: tuple[float, int], survey: str, band: str) -> Ki
             "phase": np.median([np.mean(s.slope**2) for s in group.stars]),
             "added": 1.0,
         }[channel]
-        explained += float(theta[2 + j] * response) / residual
+        # of the median star, as the noise of the others is scaled by that of the median star too
+        explained += wanders[channel].median ** 2 * float(response) / residual
     if group.mode is not None:
-        explained += group.mode.share * group.mode.median**2 * float(np.exp(2.0 * group.mode.spread**2)) / residual
+        explained += group.mode.share * group.mode.median**2 / residual
     return Kind(
         **wanders,
         second_mode=group.mode,
@@ -354,20 +246,11 @@ def _kind(group: _Group, drift: tuple[float, int], survey: str, band: str) -> Ki
     )
 
 
-def _solve_stars(normal: NDArray, moment: NDArray, terms: list[int]) -> NDArray[np.float64]:
-    """Variances of each star, from each half of its products, shape (n, 2, n_terms); they may be negative."""
-    part = normal[:, :, terms][:, :, :, terms]
-    return np.array(
-        [[np.linalg.lstsq(a, b, rcond=1e-9)[0] for a, b in zip(aa, bb, strict=True)]
-         for aa, bb in zip(part, moment[:, :, terms], strict=True)]
-    )  # fmt: skip
-
-
 def measure_irregularity(
     curves: PreparedCurves,
     mjd: NDArray[np.float64],
     *,
-    max_stars: int = 500,
+    max_stars: int = 600,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Irregularity:
@@ -400,7 +283,7 @@ def measure_irregularity(
     Of each class and subclass the survey and band with the most certain answer counts. Brightness that wanders in
     eclipsing binaries and fundamental-mode Cepheids is taken for the zero point of the survey and taken off the others;
     these classes get nothing, and brightness that wanders no more than the zero point does is not believed. What is
-    below three standard errors, or explains less than 3 % of the residuals, is left out.
+    below three standard errors, or explains less than 1 % of the residuals, is left out.
     """
     if np.shape(mjd) != curves.phase.shape:
         raise InputError(f"mjd has shape {np.shape(mjd)}, there are {curves.phase.size} observations")

@@ -180,7 +180,7 @@ def refine(
                 features[rows], generator, parameters=options.drop_parameters, subclass=options.drop_subclass
             )
             # else the exact period and amplitude give a star of a rare class away, and the prior learns it by heart
-            move = loop.period_jitter * torch.randn(rows.numel(), 2, generator=generator, device=device)
+            move = config.jitter * torch.randn(rows.numel(), 2, generator=generator, device=device)
             known[:, columns.values.start + columns.period] += move[:, 0]
             known[:, columns.log_period] += move[:, 0] * train.period_width[rows, 0]
             noise = torch.randn(rows.numel(), model.latent_dim, generator=generator, device=device)

@@ -230,19 +230,22 @@ class _Search:
             else optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
-        identity = json.dumps(
-            {
-                "config": dataclasses.asdict(self.base),
-                "space": {k: dataclasses.asdict(d) for k, d in self.space.items()},
-                "judge": [self.seed, self.prune, self.max_stars, self.n_draws],
-            },
-            sort_keys=True,
-        )
+        identity = {
+            "config": dataclasses.asdict(self.base),
+            "space": {k: dataclasses.asdict(d) for k, d in self.space.items()},
+            "judge": [self.seed, self.prune, self.max_stars, self.n_draws],
+        }
         known = study.user_attrs.get("identity")
         if known is None:
-            study.set_user_attr("identity", identity)
-        elif known != identity:
-            changed = [k for k, v in json.loads(identity).items() if v != json.loads(known)[k]]
+            study.set_user_attr("identity", json.dumps(identity))
+            return study
+        stored = json.loads(known)
+        with contextlib.suppress(ConfigError):  # options that came later count with their defaults
+            stored["config"] = dataclasses.asdict(read_config(stored["config"]))
+        # the order of the space counts: random numbers are used up in it
+        texts = [{k: json.dumps(v, sort_keys=k != "space") for k, v in known.items()} for known in (identity, stored)]
+        changed = [k for k, text in texts[0].items() if text != texts[1][k]]
+        if changed:
             raise ConfigError(
                 f"output: {self.folder} holds a study with another {' and '.join(changed)}; name another folder"
             )
