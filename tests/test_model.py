@@ -342,7 +342,8 @@ def flow() -> FlowRegressor:
     config = FlowConfig(epochs=12, batch_size=64, hidden=(24, 24), transforms=1, learning_rate=5e-3)
     return FlowRegressor(3, 2, config).fit(
         features, scale, mean, np.full((n, 2), 0.05), weights=np.ones(n), validation=np.arange(n) % 5 == 0, seed=1,
-        columns=FeatureColumns(values=slice(0, 1), masks=slice(1, 2), subclass=slice(2, 3), period=0, log_period=0), progress=False,
+        columns=FeatureColumns(values=slice(0, 1), masks=slice(1, 2), subclass=slice(2, 3), period=0, log_period=0),
+        progress=False,
     )  # fmt: skip
 
 

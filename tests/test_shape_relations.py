@@ -16,7 +16,7 @@ PERIOD, TEFF, FE_H = (PHYSICAL.index(p) for p in ("period", "teff", "fe_h"))
 
 
 class _Stars:
-    """Made-up RRab stars: [Fe/H] follows the first number of the shape and the period, T_eff the amplitude and [Fe/H]."""
+    """Made-up RRab stars: [Fe/H] follows shape and period, T_eff the amplitude and [Fe/H]."""
 
     def __init__(self, seed: int, n: int = N) -> None:
         draw = np.random.default_rng(seed)

@@ -122,7 +122,7 @@ class Conditioner:
         if secondary:
             primary = ~np.isin(np.asarray(survey), secondary)
             for c in range(len(classes)):
-                known = np.isfinite(values[(index == c) & primary]).sum(axis=0)
+                known = np.isfinite(values[(index == c) & primary, :]).sum(axis=0)
                 secondary_only[c] = supported[c] & (known < _MIN_KNOWN)
             secondary_only[:, PHYSICAL.index("period")] = False
         subclasses = tuple(f"{c}:{s}" for c in classes for s in CLASS_INFO[c].subclasses)
@@ -213,16 +213,12 @@ class Conditioner:
         subclass : array_like of str, shape (n,)
         params : array_like, shape (n, n_params)
         survey : array_like of str, shape (n,), optional
-            Where not given, a star counts as one of a secondary survey if a parameter is known of it that only those
-            have.
+            Where not given, no star counts as one of a secondary survey.
         """
         values, mask = self.parameters(cls_index, params)
         parts = [self.identity(cls_index, subclass), self.log_period(params), values, mask]
         if self.secondary:
-            if survey is None:
-                other = (mask * self.secondary_only[np.asarray(cls_index)]).any(axis=1)
-            else:
-                other = np.isin(np.asarray(survey), self.secondary)
+            other = np.zeros(mask.shape[0]) if survey is None else np.isin(np.asarray(survey), self.secondary)
             parts.append(other[:, None].astype(np.float32))
         return np.concatenate(parts, axis=1)
 

@@ -362,6 +362,8 @@ class TrainConfig:
         What is removed, by survey.
     model : mapping
         ``kind`` (``"periodic"`` or ``"published"``) and the options of that kind.
+    irregularity : bool
+        Measure how stars depart from repeating, see :mod:`lcgen.train.irregular`; takes minutes.
     """
 
     name: str
@@ -375,6 +377,7 @@ class TrainConfig:
     latent: LatentConfig = field(default_factory=LatentConfig)
     refine: RefineConfig = field(default_factory=RefineConfig)
     population: PopulationConfig = field(default_factory=PopulationConfig)
+    irregularity: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:

@@ -28,6 +28,7 @@ from ..rng import stream
 from ..taxonomy import CLASS_INFO, CLASSES, PHYSICAL
 from .config import LatentConfig, PopulationConfig, TrainConfig
 from .data import TrainingData
+from .irregular import measure_irregularity, times_from_packs
 from .loop import curve_weights
 from .refine import refine
 
@@ -346,6 +347,12 @@ def finish(
     if isinstance(regressor, FlowRegressor):
         report["flow_nll"] = regressor.validation_nll
     relations = _shape_relations(model, conditioner, seen, posteriors, train_rows, seed) if kind == "periodic" else None
+    irregularity = {}
+    if settings.irregularity:
+        train = curves.take((data.split == 0) & (curves.n_harmonics == 0))
+        packs = [{"path": p.path, "survey": p.survey} for p in settings.data.packs]
+        times = times_from_packs(train, settings.data.root(), packs)
+        irregularity["irregularity"] = measure_irregularity(train, times, progress=progress).to_config()
     amplitude = {
         c: [float(v) for v in np.quantile(curves.scale[train_scale], [0.0, 1.0])]
         for c in CLASSES
@@ -362,6 +369,6 @@ def finish(
         noise_models=data.noise,
         band_rules=band_rules(curves.take(data.split == 0)),
         split=split,
-        info={**info, "amplitude_domain": amplitude, "report": report},
+        info={**info, "amplitude_domain": amplitude, "report": report, **irregularity},
     )
     return generator, report
