@@ -56,8 +56,15 @@ class _Relation:
     def mean(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean of the parameters, shape (n, n_parameters)."""
         terms = _terms((inputs - self.centre) / self.width, self.quadratic)
-        # not a matrix product, whose last bits depend on the number of rows
-        return np.einsum("nt,tp->np", terms, self.coefficients, optimize=False)
+        return _product(terms, self.coefficients)
+
+
+def _product(rows: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A matrix product whose last bits do not depend on the number of rows, as those of BLAS do."""
+    out = np.zeros((rows.shape[0], matrix.shape[1]))
+    for column, factors in zip(rows.T, matrix, strict=True):
+        out += column[:, None] * factors
+    return out
 
 
 def _terms(x: NDArray[np.float64], quadratic: bool) -> NDArray[np.float64]:
@@ -83,7 +90,9 @@ def fourier_shape(curves: ArrayLike) -> NDArray[np.float64]:
         ``R21 cos(phi21), R21 sin(phi21), R31 cos(phi31), R31 sin(phi31)`` of the cosine series (Simon & Lee 1981, ApJ
         248, 291); at most 2 in size.
     """
-    term = np.fft.rfft(np.asarray(curves, dtype=float), axis=1)[:, 1:4]
+    values = np.asarray(curves, dtype=float)
+    angle = 2.0 * np.pi * np.arange(values.shape[1])[:, None] / values.shape[1] * np.arange(1, 4)
+    term = _product(values, np.cos(angle)) - 1j * _product(values, np.sin(angle))
     first = np.maximum(np.abs(term[:, 0]), 1e-12)
     turn = term[:, 0] / first
     columns = []
@@ -337,8 +346,7 @@ def _coordinates(relation: _Relation, values: NDArray, chosen: NDArray[np.bool_]
 def _log_density(relation: _Relation, inputs: NDArray, values: NDArray, used: NDArray[np.bool_]) -> NDArray[np.float64]:
     root = np.linalg.cholesky(np.linalg.inv(relation.covariance[np.ix_(used, used)]))
     offset = _coordinates(relation, values, used) - relation.mean(inputs)[:, used]
-    pull = np.einsum("nk,kf->nf", offset, root, optimize=False)
-    square = np.sum(pull**2, axis=1)
+    square = np.sum(_product(offset, root) ** 2, axis=1)
     # quadratic near the middle, linear from about three standard deviations
     return -9.0 * (np.sqrt(1.0 + square / 9.0) - 1.0)
 
@@ -354,10 +362,10 @@ def _conditional(
         coordinates = _coordinates(relation, values, known)
         cross = relation.covariance[np.ix_(free, known)] @ np.linalg.inv(relation.covariance[np.ix_(known, known)])
         offset = coordinates - relation.mean(inputs)[:, known]
-        mean = mean + np.einsum("nk,fk->nf", offset, cross, optimize=False)
+        mean = mean + _product(offset, cross.T)
         covariance = covariance - cross @ relation.covariance[np.ix_(known, free)]
     root = np.linalg.cholesky(covariance)
-    drawn = mean + np.einsum("nf,gf->ng", e[:, free], root, optimize=False)
+    drawn = mean + _product(e[:, free], root.T)
     drawn = np.clip(drawn, relation.low[free], relation.high[free])
     for k, c in enumerate(np.flatnonzero(free)):
         out[:, c] = from_model(PHYSICAL[relation.parameters[c]], drawn[:, k])

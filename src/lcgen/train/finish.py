@@ -354,7 +354,8 @@ def finish(
         times = times_from_packs(train, settings.data.root(), packs)
         irregularity["irregularity"] = measure_irregularity(train, times, progress=progress).to_config()
     amplitude = {
-        c: [float(v) for v in np.quantile(curves.scale[train_scale], [0.0, 1.0])]
+        # a curve or two with a gap in phase have fits that leave the sky
+        c: [float(v) for v in np.quantile(curves.scale[train_scale], [0.001, 0.999])]
         for c in CLASSES
         if (train_scale := (curves.class_name == c) & (data.split == 0)).any()
     }
