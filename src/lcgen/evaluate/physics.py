@@ -143,6 +143,8 @@ def physics_report(models: Sequence[ModelSource], folder: Path | None, *, seed: 
         None for a generator that does not say which parameters it draws.
     """
     models = [m for m in models if hasattr(m.generator, "population") and hasattr(m.generator, "influences")]
+    # imported networks know of no parameter, and draw those of another generator
+    models = [m for m in models if getattr(m.generator, "kind", "periodic") == "periodic"]
     if not models:
         return None
     report = PhysicsReport(responses=responses(models[0].generator, seed=seed))
