@@ -59,7 +59,7 @@ class _Relation:
         return _product(terms, self.coefficients)
 
 
-def _product(rows: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _product(rows: NDArray, matrix: NDArray) -> NDArray[np.float64]:
     """A matrix product whose last bits do not depend on the number of rows, as those of BLAS do."""
     out = np.zeros((rows.shape[0], matrix.shape[1]))
     for column, factors in zip(rows.T, matrix, strict=True):

@@ -259,6 +259,13 @@ def fit_population(
 _POPULATION_COLUMNS = ("class", "subclass", "weight", *PHYSICAL)
 
 
+def _amplitude_domain(scale: NDArray[np.float64]) -> list[float]:
+    """Limits of the amplitude [mag]: a little beyond the middle 99.8 %, as a curve or two with a gap in phase have fits
+    that leave the sky."""
+    low, high = np.quantile(scale, [0.001, 0.999])
+    return [0.8 * float(low), min(1.25 * float(high), 10.0)]
+
+
 def finish(
     model: Any,
     *,
@@ -349,13 +356,14 @@ def finish(
     relations = _shape_relations(model, conditioner, seen, posteriors, train_rows, seed) if kind == "periodic" else None
     irregularity = {}
     if settings.irregularity:
-        train = curves.take((data.split == 0) & (curves.n_harmonics == 0))
+        # quoted errors and zero points of secondary surveys need not be good enough for this
+        primary = (curves.n_harmonics == 0) & ~np.isin(curves.survey, settings.data.secondary)
+        train = curves.take((data.split == 0) & primary)
         packs = [{"path": p.path, "survey": p.survey} for p in settings.data.packs]
         times = times_from_packs(train, settings.data.root(), packs)
         irregularity["irregularity"] = measure_irregularity(train, times, progress=progress).to_config()
     amplitude = {
-        # a curve or two with a gap in phase have fits that leave the sky
-        c: [float(v) for v in np.quantile(curves.scale[train_scale], [0.001, 0.999])]
+        c: _amplitude_domain(curves.scale[train_scale])
         for c in CLASSES
         if (train_scale := (curves.class_name == c) & (data.split == 0)).any()
     }
