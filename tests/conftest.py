@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from lcgen import LightCurveGenerator, LightCurves
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A shell that starts a command in the background lets it ignore interrupts, which some tests raise.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _find_data() -> Path | None:

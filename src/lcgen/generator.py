@@ -515,13 +515,19 @@ class LightCurveGenerator:
             relations = config.get("relations")  # models of before they were known have none
             if relations is not None:
                 relations = ShapeRelations.from_state(relations, checkpoint.part("relations."))
+            population = Population.from_state(config["population"], checkpoint.part("population."))
+            if set(population.parameters) != set(PHYSICAL):
+                raise CheckpointError(
+                    f"the population has the parameters {', '.join(population.parameters)}; needed are "
+                    f"{', '.join(PHYSICAL)}"
+                )
             return cls(
                 name=config["name"],
                 kind=config["model"]["kind"],
                 model=model_from_state(config["model"], checkpoint.part("model."), conditioner),
                 conditioner=conditioner,
                 regressor=regressor_from_any(config["latent"], checkpoint.part("latent.")),
-                population=Population.from_state(config["population"], checkpoint.part("population.")),
+                population=population,
                 relations=relations,
                 noise_models={m["name"]: SurveyNoise.from_config(m) for m in config["noise"]},
                 band_rules=config["band_rules"],
