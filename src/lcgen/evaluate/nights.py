@@ -6,7 +6,6 @@ night together. Prepared curves are folded and hold no times: they are found aga
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..lightcurve import phase_of
 from ..prepare.dataset import PreparedCurves
-from ..taxonomy import PHYSICAL
+from ..prepare.locate import locate_in_packs
 
 __all__ = ["find_nights", "nights_from_packs"]
 
-_log = logging.getLogger(__name__)
 _GAP = 0.3
-
-
-def _keys(phase: NDArray, value: NDArray) -> NDArray[np.uint64]:
-    high = np.ascontiguousarray(phase, dtype=np.float32).view(np.uint32).astype(np.uint64)
-    low = np.ascontiguousarray(value, dtype=np.float32).view(np.uint32).astype(np.uint64)
-    return (high << np.uint64(32)) | low
 
 
 def find_nights(mjd: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -64,39 +55,10 @@ def nights_from_packs(
     found : float
         Share of the observations that were found.
     """
-    from ..catalog import read_pack
-
     night = -1 - np.arange(curves.phase.size, dtype=np.int64)
     found = 0
-    period = curves.params[:, PHYSICAL.index("period")]
-    for pack in packs:
-        path = root / str(pack["path"])
-        if not path.is_file():
-            _log.warning("no nights from %s: no such file", path)
-            continue
-        survey = read_pack(path)
-        rows = {str(s): i for i, s in enumerate(survey.columns["id"])}
-        for k, band in enumerate(survey.band_names):
-            if band not in curves.bands:
-                continue
-            own = (curves.survey == pack["survey"]) & (curves.band == curves.bands.index(band))
-            for i in np.flatnonzero(own).tolist():
-                row = rows.get(str(curves.star_id[i]))
-                if row is None:
-                    continue
-                a, b = int(survey.offsets[row]), int(survey.offsets[row + 1])
-                keep = survey.band_index[a:b] == k
-                mjd = survey.mjd[a:b][keep]
-                # the very operations of the preparation, so that equal numbers come out
-                phase = (phase_of(mjd, period[i]) - curves.shift[i]) % 1.0
-                phase = np.where(phase >= 1.0, 0.0, phase).astype(np.float32) % 1.0
-                value = ((survey.mag[a:b][keep].astype(float) - curves.mean[i]) / curves.scale[i]).astype(np.float32)
-                source = _keys(phase, value)
-                order = np.argsort(source)
-                mine = slice(int(curves.offsets[i]), int(curves.offsets[i + 1]))
-                wanted = _keys(curves.phase[mine], curves.value[mine])
-                at = order[np.minimum(np.searchsorted(source[order], wanted), order.size - 1)]
-                hit = source[at] == wanted
-                night[mine] = np.where(hit, find_nights(mjd)[at], night[mine])
-                found += int(hit.sum())
+    for located in locate_in_packs(curves, root, packs):
+        rows = located.rows
+        night[rows] = np.where(located.found, find_nights(located.mjd)[located.at], night[rows])
+        found += int(located.found.sum())
     return night, found / max(curves.phase.size, 1)

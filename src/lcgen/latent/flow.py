@@ -225,11 +225,6 @@ class FlowRegressor:
         return self
 
     # ------------------------------------------------------------------ as a prior
-    @property
-    def latent_parameters(self) -> list[torch.nn.Parameter]:
-        """Weights of the flow of the latent vector."""
-        return list(self.latent_flow.parameters())
-
     def log_density(self, features: Tensor, scale: Tensor, z: Tensor) -> Tensor:
         """Log density of latent vectors given star and amplitude, with gradients.
 

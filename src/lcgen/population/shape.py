@@ -8,7 +8,7 @@ that are known by a table in one band may lie apart from others in latent space,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,20 +201,13 @@ class ShapeRelations:
         -------
         ndarray, shape (n, n_params)
         """
-        names, subs = np.asarray(class_name), np.asarray(subclass)
-        out, fixed = np.array(params, dtype=float), np.asarray(given, dtype=bool)
+        out = np.array(params, dtype=float)
         e = np.clip(np.asarray(normals, dtype=float), -_TAIL, _TAIL)
         inputs = _inputs(out, np.asarray(scale), np.asarray(shape))
-        for (cls, sub), relation in self._relations.items():
-            rows = np.flatnonzero((names == cls) & (subs == sub))
-            columns = np.array(relation.parameters)
-            pattern = fixed[np.ix_(rows, columns)]
-            for known in np.unique(pattern, axis=0):
-                own = rows[(pattern == known).all(axis=1)]
-                if not known.all():
-                    out[np.ix_(own, columns)] = _conditional(
-                        relation, inputs[own], out[np.ix_(own, columns)], known, e[np.ix_(own, columns)]
-                    )
+        for relation, own, known in self._alike(class_name, subclass, given):
+            if not known.all():
+                at = np.ix_(own, np.array(relation.parameters))
+                out[at] = _conditional(relation, inputs[own], out[at], known, e[at])
         return out
 
     def log_density(
@@ -236,19 +229,24 @@ class ShapeRelations:
         -------
         ndarray, shape (n,)
         """
-        names, subs = np.asarray(class_name), np.asarray(subclass)
-        values, known = np.asarray(params, dtype=float), np.asarray(given, dtype=bool)
+        values = np.asarray(params, dtype=float)
         inputs = _inputs(values, np.asarray(scale), np.asarray(shape))
-        out = np.zeros(names.size)
+        out = np.zeros(values.shape[0])
+        for relation, own, used in self._alike(class_name, subclass, given):
+            if used.any():
+                out[own] = _log_density(relation, inputs[own], values[np.ix_(own, np.array(relation.parameters))], used)
+        return out
+
+    def _alike(
+        self, class_name: ArrayLike, subclass: ArrayLike, given: ArrayLike
+    ) -> Iterator[tuple[_Relation, NDArray[np.int64], NDArray[np.bool_]]]:
+        """Rows of one relation of which the same parameters are given, and which these are."""
+        names, subs, fixed = np.asarray(class_name), np.asarray(subclass), np.asarray(given, dtype=bool)
         for (cls, sub), relation in self._relations.items():
             rows = np.flatnonzero((names == cls) & (subs == sub))
-            columns = np.array(relation.parameters)
-            pattern = known[np.ix_(rows, columns)]
-            for used in np.unique(pattern, axis=0):
-                own = rows[(pattern == used).all(axis=1)]
-                if used.any():
-                    out[own] = _log_density(relation, inputs[own], values[np.ix_(own, columns)], used)
-        return out
+            pattern = fixed[np.ix_(rows, np.array(relation.parameters))]
+            for known in np.unique(pattern, axis=0):
+                yield relation, rows[(pattern == known).all(axis=1)], known
 
     # ------------------------------------------------------------------ storage
     def to_state(self) -> tuple[list[dict[str, Any]], dict[str, NDArray]]:

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..lightcurve import phase_of
 from ..observe.irregular import CHANNELS, Irregularity, Kind, SecondMode, Wander
 from ..prepare.dataset import PreparedCurves
 from ..prepare.fourier import harmonics
+from ..prepare.locate import locate_in_packs
 from ..rng import stream
-from ..taxonomy import PHYSICAL, class_info
+from ..taxonomy import class_info
 from .irregular_fit import (
     DRIFT,
     FIRST,
@@ -70,32 +70,10 @@ def times_from_packs(curves: PreparedCurves, root: Path, packs: Iterable[Mapping
     -------
     ndarray, shape (n_obs,)
     """
-    from ..catalog import read_pack
-
     out = np.full(curves.phase.size, np.nan)
-    period = curves.params[:, PHYSICAL.index("period")]
-    for pack in packs:
-        path = root / str(pack["path"])
-        if not path.is_file():
-            _log.warning("no times from %s: no such file", path)
-            continue
-        survey = read_pack(path)
-        rows = {str(s): i for i, s in enumerate(survey.columns["id"])}
-        for i in np.flatnonzero((curves.survey == pack["survey"]) & (curves.n_harmonics == 0)).tolist():
-            row = rows.get(str(curves.star_id[i]))
-            if row is None:
-                continue
-            seen = slice(int(survey.offsets[row]), int(survey.offsets[row + 1]))
-            mjd = survey.mjd[seen]
-            # the very operations of the preparation, so that equal numbers come out
-            phase = (phase_of(mjd, period[i]) - curves.shift[i]) % 1.0
-            phase = np.where(phase >= 1.0, 0.0, phase).astype(np.float32) % 1.0
-            value = ((survey.mag[seen].astype(float) - curves.mean[i]) / curves.scale[i]).astype(np.float32)
-            known = dict(zip(zip(phase.tolist(), value.tolist(), strict=True), mjd.tolist(), strict=True))
-            mine = slice(int(curves.offsets[i]), int(curves.offsets[i + 1]))
-            pairs = zip(curves.phase[mine].tolist(), curves.value[mine].tolist(), strict=True)
-            found = np.array([known.get(pair, np.nan) for pair in pairs])
-            out[mine] = np.where(np.isfinite(found), found, out[mine])
+    for located in locate_in_packs(curves, root, packs):
+        rows = located.rows
+        out[rows] = np.where(located.found, located.mjd[located.at], out[rows])
     return out
 
 

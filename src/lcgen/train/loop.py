@@ -14,7 +14,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,14 +29,27 @@ from tqdm import tqdm
 
 from ..assets import atomic_file
 from ..errors import CheckpointError, ConfigError
-from ..model.batches import CurveBatches
+from ..model.batches import CurveBatch, CurveBatches
 from ..prepare.augment import AugmentConfig, class_weights
 from ..prepare.conditioning import Conditioner
 from ..prepare.dataset import PreparedCurves
 from ..rng import stream
 from .config import LoopConfig
 
-__all__ = ["World", "choose_device", "curve_weights", "epoch_seed", "fit_network", "group_labels", "join_world"]
+__all__ = [
+    "World",
+    "choose_device",
+    "curve_weights",
+    "epoch_seed",
+    "fit_network",
+    "group_labels",
+    "join_world",
+    "read_state",
+    "restore_optimiser",
+    "schedule",
+    "training_batch",
+    "write_state",
+]
 
 _log = logging.getLogger(__name__)
 _COLUMNS: list[str] = ["epoch", "beta", "learning_rate", "train_misfit", "train_kl", "validation_loss",
@@ -257,6 +270,56 @@ def _validate(model: Any, batches: CurveBatches, weights: Tensor, beta: float) -
     return misfit + beta * kl, misfit, kl, active
 
 
+def write_state(
+    path: Path, states: Mapping[str, Mapping[str, Tensor]], optimiser: torch.optim.Optimizer, record: Any
+) -> None:
+    """Write named state dictionaries, an optimiser and a record that JSON can hold.
+
+    All is one file, so that weights and record cannot be of different epochs.
+    """
+    from safetensors.torch import save_file
+
+    inner = {f"optimiser.{i}": values for i, values in optimiser.state_dict()["state"].items()}
+    tensors = {
+        f"{name}.{k}": v.detach().cpu().contiguous().clone()  # safetensors takes no two names of one storage
+        for name, state in {**states, **inner}.items()
+        for k, v in state.items()
+    }
+    with atomic_file(path) as temporary:
+        save_file(tensors, temporary, metadata={"record": json.dumps(record)})
+
+
+def read_state(path: Path) -> tuple[Any, dict[str, dict[str, Tensor]]]:
+    """Record and state dictionaries that :func:`write_state` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    states: dict[str, dict[str, Tensor]] = {}
+    try:
+        with safe_open(path, framework="pt") as stored:
+            record = json.loads((stored.metadata() or {})["record"])
+            for key in stored.keys():  # noqa: SIM118 - not a mapping
+                name, _, inner = key.partition(".")
+                states.setdefault(name, {})[inner] = stored.get_tensor(key)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read; restart the run: {error}") from error
+    return record, states
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, states: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Give an optimiser the state among those of :func:`read_state`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in states.get("optimiser", {}).items():
+        i, _, name = key.partition(".")
+        state.setdefault(int(i), {})[name] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
 class _Checkpoint:
     """State of a run on disk: weights, optimiser, running average, and what is needed to go on."""
 
@@ -264,40 +327,19 @@ class _Checkpoint:
         self.path = run / "last.safetensors"
 
     def save(self, model: Any, average: Any, best: Any, optimiser: torch.optim.Optimizer, record: dict) -> None:
-        from safetensors.torch import save_file
-
-        tensors: dict[str, Tensor] = {}
-        for prefix, module in (("model.", model), ("average.", average), ("best.", best)):
-            tensors |= {prefix + k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
-        for i, values in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{i}.{k}": v.detach().cpu().contiguous() for k, v in values.items()}
-        # one file, so that weights and record cannot be of different epochs
-        with atomic_file(self.path) as temporary:
-            save_file(tensors, temporary, metadata={"record": json.dumps(record)})
+        modules = {"model": model, "average": average, "best": best}
+        write_state(self.path, {k: m.state_dict() for k, m in modules.items()}, optimiser, record)
 
     def load(self, model: Any, average: Any, best: Any, optimiser: torch.optim.Optimizer) -> dict[str, Any] | None:
-        from safetensors import SafetensorError, safe_open
-
         if not self.path.is_file():
             return None
+        record, states = read_state(self.path)
         try:
-            with safe_open(self.path, framework="pt") as stored:
-                record = json.loads((stored.metadata() or {})["record"])
-                tensors = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118 - not a mapping
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise CheckpointError(f"{self.path} cannot be read; restart the run: {error}") from error
-        try:
-            for prefix, module in (("model.", model), ("average.", average), ("best.", best)):
-                module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+            for name, module in (("model", model), ("average", average), ("best", best)):
+                module.load_state_dict(states.get(name, {}))
         except RuntimeError as error:
             raise CheckpointError(f"{self.path} belongs to another configuration: {error}") from error
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimiser."):
-                _, i, name = key.split(".", 2)
-                state.setdefault(int(i), {})[name] = value
-        full = optimiser.state_dict()
-        optimiser.load_state_dict({"state": state, "param_groups": full["param_groups"]})
+        restore_optimiser(optimiser, states)
         return record
 
 
@@ -379,22 +421,12 @@ def fit_network(
             misfit = kl = 0.0
             for step in range(config.steps_per_epoch):
                 k = epoch * config.steps_per_epoch + step
-                learning_rate = config.learning_rate * _schedule(k, total, config.warmup_steps)
+                learning_rate = config.learning_rate * schedule(k, total, config.warmup_steps)
                 for group in optimiser.param_groups:
                     group["lr"] = learning_rate
                 beta = config.beta * min(1.0, (k + 1) / max(1.0, config.kl_warmup * total))
-                batch = train.get(
-                    torch.from_numpy(np.ascontiguousarray(order[step])).to(device),
-                    generator=generator,
-                    swap=config.swap,
-                    drop_parameters=config.drop_parameters,
-                    drop_subclass=config.drop_subclass,
-                    drop_class=config.drop_class,
-                    period_jitter=config.period_jitter,
-                    input_noise=config.input_noise,
-                    truncate=config.truncate,
-                    augment=augment,
-                )
+                rows = torch.from_numpy(np.ascontiguousarray(order[step])).to(device)
+                batch = training_batch(train, rows, generator, config, augment)
                 noise = torch.randn(n_rows, model.latent_dim, generator=generator, device=device)
                 terms = loss_of(batch, noise, beta)
                 optimiser.zero_grad()
@@ -429,7 +461,26 @@ def fit_network(
     return best.eval()
 
 
-def _schedule(k: int, total: int, warmup: int) -> float:
+def training_batch(
+    train: CurveBatches, rows: Tensor, generator: torch.Generator, config: LoopConfig, augment: AugmentConfig
+) -> CurveBatch:
+    """Curves with what is hidden from the network, and with its input disturbed, as configured."""
+    return train.get(
+        rows,
+        generator=generator,
+        swap=config.swap,
+        drop_parameters=config.drop_parameters,
+        drop_subclass=config.drop_subclass,
+        drop_class=config.drop_class,
+        period_jitter=config.period_jitter,
+        input_noise=config.input_noise,
+        truncate=config.truncate,
+        augment=augment,
+    )
+
+
+def schedule(k: int, total: int, warmup: int) -> float:
+    """Learning rate of step `k` of `total` over its highest value: a linear start, then half a cosine."""
     return min(1.0, (k + 1) / max(1, warmup)) * 0.5 * (1.0 + math.cos(math.pi * min(k / total, 1.0)))
 
 

@@ -10,7 +10,6 @@ is known of stars of their class, period and amplitude.
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import math
 from pathlib import Path
@@ -21,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..assets import atomic_file
 from ..errors import CheckpointError
 from ..latent.flow import FeatureColumns, FlowRegressor
 from ..model.batches import CurveBatches
@@ -29,7 +27,15 @@ from ..model.cvae import PeriodicCVAE
 from ..prepare.augment import AugmentConfig
 from ..rng import stream
 from .config import LoopConfig, RefineConfig
-from .loop import curve_weights, epoch_seed
+from .loop import (
+    curve_weights,
+    epoch_seed,
+    read_state,
+    restore_optimiser,
+    schedule,
+    training_batch,
+    write_state,
+)
 
 __all__ = ["refine"]
 
@@ -160,22 +166,11 @@ def refine(
         generator = torch.Generator(device=device).manual_seed(epoch_seed(seed, f"refine/{epoch}"))
         for step in range(loop.steps_per_epoch):
             k = epoch * loop.steps_per_epoch + step
-            share = min(1.0, (k + 1) / max(1, loop.warmup_steps)) * 0.5 * (1.0 + math.cos(math.pi * k / total))
+            share = schedule(k, total, loop.warmup_steps)
             for group, full in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = full * share
             rows = torch.from_numpy(np.ascontiguousarray(order[step])).to(device)
-            batch = train.get(
-                rows,
-                generator=generator,
-                swap=loop.swap,
-                drop_parameters=loop.drop_parameters,
-                drop_subclass=loop.drop_subclass,
-                drop_class=loop.drop_class,
-                period_jitter=loop.period_jitter,
-                input_noise=loop.input_noise,
-                truncate=loop.truncate,
-                augment=augment,
-            )
+            batch = training_batch(train, rows, generator, loop, augment)
             known = columns.hide(
                 features[rows], generator, parameters=options.drop_parameters, subclass=options.drop_subclass
             )
@@ -203,7 +198,8 @@ def refine(
         _log.info("refinement, epoch %d: validation loss %.3f", epoch, losses[-1])
         bar.set_postfix(loss=f"{losses[-1]:.2f}")
         if path is not None:
-            _save(path, pair, average, best, optimiser, (epoch + 1, lowest, losses))
+            states = {"pair": pair.state_dict(), "average": average, "best": best}
+            write_state(path, states, optimiser, (epoch + 1, lowest, losses))
     pair.load_state_dict(best)
     prior.to("cpu").eval()
     return model.eval(), losses
@@ -222,37 +218,17 @@ def _validate_at(
     return loss
 
 
-def _save(path: Path, pair: nn.Module, average: dict, best: dict, optimiser: Any, record: tuple) -> None:
-    from safetensors.torch import save_file
-
-    tensors = {}
-    for prefix, state in (("pair.", pair.state_dict()), ("average.", average), ("best.", best)):
-        tensors |= {prefix + k: v.detach().cpu().contiguous().clone() for k, v in state.items()}
-    for i, values in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{i}.{k}": v.detach().cpu().contiguous() for k, v in values.items()}
-    with atomic_file(path) as temporary:
-        save_file(tensors, temporary, metadata={"record": json.dumps(record)})
-
-
 def _load(
-    path: Path, pair: nn.Module, average: dict[str, Tensor], best: dict[str, Tensor], optimiser: Any
+    path: Path, pair: nn.Module, average: dict[str, Tensor], best: dict[str, Tensor], optimiser: torch.optim.Optimizer
 ) -> tuple[int, float, list[float]]:
-    from safetensors import SafetensorError, safe_open
-
+    record, states = read_state(path)
     try:
-        with safe_open(path, framework="pt") as stored:
-            epoch, lowest, losses = json.loads((stored.metadata() or {})["record"])
-            tensors = {k: stored.get_tensor(k) for k in stored.keys()}  # noqa: SIM118 - not a mapping
+        epoch, lowest, losses = record
         for name in average:
-            average[name].copy_(tensors[f"average.{name}"])
-            best[name].copy_(tensors[f"best.{name}"])
-        pair.load_state_dict({k.removeprefix("pair."): v for k, v in tensors.items() if k.startswith("pair.")})
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+            average[name].copy_(states["average"][name])
+            best[name].copy_(states["best"][name])
+        pair.load_state_dict(states["pair"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} cannot be gone on from; restart the run: {error}") from error
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimiser."):
-            _, i, name = key.split(".", 2)
-            state.setdefault(int(i), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    restore_optimiser(optimiser, states)
     return int(epoch), float(lowest), list(losses)
