@@ -119,9 +119,9 @@ def test_as_cadence_refuses_unknown_paths(tmp_path):
     for ending in ("db", "parquet", "csv", "dat", "h5"):
         with pytest.raises(CadenceError, match=f"none.{ending}: no such file"):
             as_cadence(tmp_path / f"none.{ending}")
-    (tmp_path / "a.txt").write_text("1 2")
+    (tmp_path / "a.xyz").write_text("1 2")
     with pytest.raises(InputError, match="told by the ending"):
-        as_cadence(tmp_path / "a.txt")
+        as_cadence(tmp_path / "a.xyz")
 
 
 TABLE = {
@@ -165,7 +165,7 @@ def test_tables_of_every_kind_give_the_same_visits(make):
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"filter": None}, CadenceError, "no column for 'band'; understood names: band, filter"),
+        ({"filter": None}, CadenceError, "no column for 'band'; understood names: filtercode, fid, band, filter"),
         ({"observationStartMJD": None}, CadenceError, "no column for 'mjd'.*observationStartMJD"),
         ({"filter": ["r", "K"]}, UnknownNameError, "band 'K'.*column 'filter'"),
         ({"fiveSigmaDepth": [np.nan, 24.0]}, CadenceError, "'fiveSigmaDepth' has 1 of 2"),

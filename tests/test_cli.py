@@ -25,6 +25,8 @@ COMMANDS = (
     "sample",
     "ensemble",
     "inspect",
+    "compare",
+    "figures",
     "plot",
     "models",
     "cadences",
@@ -130,6 +132,13 @@ def test_every_example_runs(
         write_pack(few, "asas_v.h5", survey="ASAS", band="V", citation="none", time_standard="HJD")
     if command in ("inspect", "plot"):
         assert run("ensemble", "--cadence", "css", "--per-class", 3, "--output", "ensemble.h5")[0] == 0
+    if command == "compare":  # of few stars: tests/test_compare.py has more
+        for name in ("baseline.db", "rolling.db"):
+            shutil.copy(data_dir / "cadences" / "sv_db_subsampled.db", name)
+        few = ["--per-class", "4", "--classes", "RRLYR", "ECL", "--quiet"]
+        examples = [
+            [*words, *few] if "lsst-ddf" not in words else [*words, *few, "--mean-mag", "22"] for words in examples
+        ]
     if command == "evaluate":
         monkeypatch.setenv("LCGEN_DATA", str(data_dir))
     if command == "import-pelsvae":
@@ -198,7 +207,7 @@ def test_sample_is_the_library(run: Run, bundled: Path, tmp_path: Path) -> None:
     line = "sample RRLYR --param period=0.55 --param mean_mag=17 --cadence lsst-wfd --noise depth --seed 7 --n 3"
     words = line.split()
     stars = lcgen.load_generator(bundled).draw("RRLYR", 3, params={"period": 0.55, "mean_mag": 17.0}, seed=7)
-    curves = stars.observe(lcgen.load_recipe("lsst-wfd"), noise="depth", band="nearest")
+    curves = stars.observe(lcgen.load_recipe("lsst-wfd"), noise="depth")
     code, out, err = run(*words)
     assert (code, err) == (0, "")
     tables = [Table.read(out, format="ascii.csv")]
@@ -232,7 +241,7 @@ def test_sample_at_times_in_a_band_of_a_subclass(run: Run, bundled: Path) -> Non
 
 
 def test_filters_and_bands(run: Run, bundled: Path) -> None:
-    """A schedule in g, r, i: the nearest band unless told otherwise."""
+    """A schedule in g, r, i: these bands unless told otherwise."""
     Path("gri.csv").write_text(CSV_SCHEDULE)
 
     def bands(*words: str) -> str:
@@ -240,7 +249,8 @@ def test_filters_and_bands(run: Run, bundled: Path) -> None:
         assert (code, err) == (0, "")
         return "".join(line.split(",")[3] for line in out.splitlines()[1:])
 
-    assert bands() == bands("--band", "nearest") == "VVI" * 10
+    assert bands() == "gri" * 10
+    assert bands("--band", "nearest") == "VVI" * 10
     assert bands("--band", "I") == "I" * 30
     assert bands("--band", "g=V, r=I,i=V") == "VIV" * 10
 
@@ -263,7 +273,6 @@ def test_ensemble_is_the_library(run: Run, bundled: Path) -> None:
         cadence="lsst-wfd",
         seed=3,
         noise="depth",
-        band="nearest",
         mean_mag=(17.0, 21.0),
     )
     assert content_digest("a.h5") == content_digest("b.h5")
@@ -357,7 +366,13 @@ def test_models_and_their_cards(run: Run, bundled: Path) -> None:
     head, row = out.splitlines()
     assert code == 0 and head.split() == ["name", "default", "classes", "bands", "description"]
     generator = lcgen.load_generator(bundled)
-    expected = ["periodic-vi", "yes", ",".join(generator.classes), ",".join(generator.bands), "Trained in a minute."]
+    expected = [
+        "periodic-vi",
+        "yes",
+        ",".join(generator.classes),
+        ",".join(generator.trained_bands),
+        "Trained in a minute.",
+    ]
     assert re.split(r"\s{2,}", row) == expected
     assert run("models", "periodic-vi")[1].strip() == generator.card.strip() != ""
     assert run("models", bundled)[1] == run("models", "periodic-vi")[1]
@@ -538,7 +553,7 @@ def test_messages_go_to_stderr_when_asked_for(run: Run, bundled: Path) -> None:
     words = ["sample", "RRLYR", "--cadence", "lsst-wfd"]
     silent, quiet, verbose = run(*words), run(*words, "--quiet"), run(*words, "-v")
     assert silent == quiet and silent[2] == ""
-    assert verbose[:2] == silent[:2] and "nearest" in one_line(verbose[2])
+    assert verbose[:2] == silent[:2] and "bands of the same name" in one_line(verbose[2])
     assert run(*words)[2] == ""  # -v does not last
 
 

@@ -135,7 +135,7 @@ def test_it_is_a_generator_on_disk_and_back(base: LightCurveGenerator, run: Path
     gen = import_pelsvae(run, base=base, name="rival")
     gen.save(tmp_path / "model", card=import_card(gen))
     again = lcgen.load_generator(tmp_path / "model")
-    assert (again.name, again.kind, again.classes, again.bands) == ("rival", "published", CLASSES, ("V", "I"))
+    assert (again.name, again.kind, again.classes, again.trained_bands) == ("rival", "published", CLASSES, ("V", "I"))
     assert again.info == gen.info
     assert again.card == import_card(gen)
     classes = [c for c in CLASSES for _ in range(3)]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .assets import list_models
     from .cadence import as_cadence, load_recipe
     from .catalog import pack_directory, read_pack
+    from .compare import compare
     from .ensemble import generate_ensemble, open_ensemble
     from .errors import (
         CadenceError,
@@ -68,6 +69,7 @@ __all__ = [
     "UnknownNameError",
     "__version__",
     "as_cadence",
+    "compare",
     "evaluate",
     "generate_ensemble",
     "import_pelsvae",
@@ -87,6 +89,7 @@ _MODULE_OF = {
     "LightCurves": "lightcurve",
     "Stars": "stars",
     "as_cadence": "cadence",
+    "compare": "compare",
     "evaluate": "evaluate",
     "import_pelsvae": "importer",
     "generate_ensemble": "ensemble",
@@ -102,7 +105,7 @@ _MODULE_OF = {
 _SUBMODULES = frozenset(
     {
         *("cadence", "catalog", "ensemble", "errors", "latent", "observe"),
-        *("photometry", "plot", "population", "prepare", "taxonomy"),
+        *("photometry", "plot", "population", "prepare", "sky", "taxonomy"),
     }
 )
 
@@ -134,7 +137,7 @@ def _version() -> str:
 
 
 class _Namespace(ModuleType):
-    """Keeps ``lcgen.train`` and ``lcgen.evaluate`` functions: importing the submodules would bind the modules."""
+    """Keeps functions such as ``lcgen.train``: importing the submodules would bind the modules of these names."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, ModuleType) and _MODULE_OF.get(name) == name:

@@ -18,13 +18,17 @@ from .interpolate import peak_to_peak_periodic
 from .lightcurve import LightCurve, LightCurves
 from .model.blocks import in_blocks
 from .model.build import CurveModel, model_from_state, model_to_state
-from .observe.colours import absolute_v
+from .observe.band_curves import DERIVED_BANDS, band_source
+from .observe.detection import Detection
+from .observe.extinction import DEFAULT_LAW, DEFAULT_R_V, Law
 from .observe.irregular import Irregularity
 from .observe.noise import NoiseModel, SurveyNoise
 from .params import StarRequest, read_request
+from .placing import Placing, complete_parameters
 from .population import Population, ShapeRelations, fourier_shape
 from .prepare.conditioning import Conditioner
 from .prepare.split import SPLIT_NAMES, id_hash
+from .sky import DustMap, Footprint
 from .stars import Stars
 from .taxonomy import PARAMETERS, PHYSICAL
 
@@ -109,7 +113,9 @@ class LightCurveGenerator:
         self._split = split
 
     def __repr__(self) -> str:
-        return f"<LightCurveGenerator {self.name}: {', '.join(self.classes)} in {', '.join(self.bands)}>"
+        return (
+            f"<LightCurveGenerator {self.name}: {', '.join(self.classes)}, trained in {', '.join(self.trained_bands)}>"
+        )
 
     # ------------------------------------------------------------------ what it knows
     @property
@@ -124,19 +130,38 @@ class LightCurveGenerator:
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Bands it can generate."""
+        """Bands it can generate: those it was trained in, then those that are derived from V."""
+        trained = self.trained_bands
+        return (*trained, *(b for b in DERIVED_BANDS if b not in trained)) if "V" in trained else trained
+
+    @property
+    def trained_bands(self) -> tuple[str, ...]:
+        """Bands of its training photometry."""
         return self.conditioner.bands
+
+    def learned_bands(self, cls: str) -> tuple[str, ...]:
+        """Bands in which a class was observed in training."""
+        self._known("class", cls, self.classes)
+        rules = self.band_rules[cls]
+        return tuple(b for b in self.trained_bands if rules[b]["source"] == "learned")
 
     @property
     def subclasses(self) -> dict[str, tuple[str, ...]]:
         """Subclasses by class."""
         return {c: tuple(s for s in self.population.subclasses(c) if s) for c in self.classes}
 
-    def band_source(self, cls: str, band: str) -> str:
-        """How a band of a class is obtained: ``"learned"`` or ``"transferred"``."""
-        self._known("class", cls, self.classes)
+    def band_source(self, cls: str, band: str, subclass: str = "") -> str:
+        """How a band of a class is obtained.
+
+        ``"learned"``: from photometry of such stars in that band. ``"transferred"``: from other bands, through colour
+        curves measured on other stars or model atmospheres, within 15 % in wavelength of bands in which they were
+        observed. ``"extrapolated"``: beyond these.
+        """
+        learned = self.learned_bands(cls)
         self._known("band", band, self.bands)
-        return str(self.band_rules[cls][band]["source"])
+        if band in self.trained_bands and "V" not in learned:
+            return str(self.band_rules[cls][band]["source"])  # nothing to derive it from: the network's
+        return band_source(cls, subclass, band, learned)
 
     def domain(self, cls: str, parameter: str) -> tuple[float, float] | None:
         """Limits within which a parameter of a class may be given; None where the model does not use it.
@@ -211,6 +236,10 @@ class LightCurveGenerator:
         first_id: int = 0,
         extrapolate: bool = False,
         temper: float = 1.0,
+        sky: Footprint | None = None,
+        dust: DustMap | None = None,
+        law: Law = DEFAULT_LAW,
+        r_v: float = DEFAULT_R_V,
     ) -> Stars:
         """Draw stars.
 
@@ -222,10 +251,11 @@ class LightCurveGenerator:
             Number of stars; may be left out where another argument says it.
         params : mapping, astropy Table, pandas DataFrame or structured array, optional
             Any subset of ``gen.parameters``, and ``amplitude`` (peak to peak in V) [mag], ``mean_mag`` (in V) [mag],
-            ``distance`` [pc], ``a_v`` [mag], ``t0`` [MJD of phase zero], ``ra``, ``dec`` [deg]; scalars or length
-            n, quantities accepted. NaN and masked entries count as not given. What is not given is drawn from the
-            class population given what is. Without ``mean_mag`` and ``distance`` magnitudes are absolute; where the
-            class has no absolute magnitude they are relative to the star's mean (column ``mag_zero``).
+            ``distance`` [pc], ``a_v`` or ``e_bv`` [mag], ``t0`` [MJD of phase zero], ``ra``, ``dec`` [deg]; scalars or
+            length n, quantities accepted. NaN and masked entries count as not given. What is not given is drawn from
+            the class population given what is; a temperature or absolute magnitude that the population does not know
+            is a typical one (:func:`lcgen.population.typical`), and the column ``assumed`` says so. Without
+            ``mean_mag`` and ``distance`` magnitudes are absolute (column ``mag_zero``).
         subclass : str or sequence of str, optional
             As ``gen.subclasses[cls]``; drawn where empty.
         seed : int, optional
@@ -237,6 +267,15 @@ class LightCurveGenerator:
             Allow parameters outside the domain of training; such stars are flagged in ``extrapolated``.
         temper : float
             Draw parameters from a density proportional to the population's to this power: below 1 is wider.
+        sky : Footprint, optional
+            Draw positions and distances within it, by the densities of the class in the Galaxy and the Magellanic
+            Clouds (:func:`lcgen.sky.draw_positions`); ``ra``, ``dec`` and ``distance`` must not be given then.
+        dust : DustMap, optional
+            Extinction at the place of each star that was given none, such as :class:`lcgen.sky.SmoothDust`; none by
+            default.
+        law, r_v
+            Extinction law, by name or as a mapping of bands to A_band / A_V, and R_V; see
+            :func:`lcgen.observe.extinction_ratio`.
 
         Returns
         -------
@@ -250,7 +289,10 @@ class LightCurveGenerator:
             If a name is not known, a unit does not fit, or lengths disagree.
         """
         request = read_request(classes, params, subclass=subclass, n=n, allowed_classes=self.classes)
-        return self._draw(request, seed=seed, first_id=first_id, extrapolate=extrapolate, temper=temper)
+        placing = Placing(sky=sky, dust=dust, law=law, r_v=r_v)
+        return self._draw(
+            request, seed=seed, first_id=first_id, extrapolate=extrapolate, temper=temper, placing=placing
+        )
 
     def sample(
         self,
@@ -264,6 +306,10 @@ class LightCurveGenerator:
         subclass: str | Sequence[str] | NDArray | None = None,
         extrapolate: bool = False,
         irregular: bool = False,
+        detection: Detection | None = None,
+        dust: DustMap | None = None,
+        law: Law = DEFAULT_LAW,
+        r_v: float = DEFAULT_R_V,
     ) -> Any:
         """Light curves of stars of given classes and parameters at given times.
 
@@ -271,11 +317,11 @@ class LightCurveGenerator:
 
         Parameters
         ----------
-        cls, params, subclass, extrapolate
+        cls, params, subclass, extrapolate, dust, law, r_v
             As in :meth:`draw`.
         times : array_like, list of arrays, cadence
             MJD for all stars, one array a star, or a cadence.
-        seed, band, noise, irregular
+        seed, band, noise, irregular, detection
             As in :meth:`lcgen.Stars.observe`.
 
         Returns
@@ -284,13 +330,21 @@ class LightCurveGenerator:
             One ``LightCurve`` where class and parameters are scalars, else ``LightCurves``.
         """
         request = read_request(cls, params, subclass=subclass, allowed_classes=self.classes)
-        stars = self._draw(request, seed=seed, first_id=0, extrapolate=extrapolate, temper=1.0)
-        curves: LightCurves = stars.observe(times, noise=noise, band=band, irregular=irregular)
+        placing = Placing(dust=dust, law=law, r_v=r_v)
+        stars = self._draw(request, seed=seed, first_id=0, extrapolate=extrapolate, temper=1.0, placing=placing)
+        curves: LightCurves = stars.observe(times, noise=noise, band=band, irregular=irregular, detection=detection)
         one: LightCurve | LightCurves = curves[0] if request.scalar else curves
         return one
 
     def _draw(
-        self, request: StarRequest, *, seed: int | None, first_id: int, extrapolate: bool, temper: float
+        self,
+        request: StarRequest,
+        *,
+        seed: int | None,
+        first_id: int,
+        extrapolate: bool,
+        temper: float,
+        placing: Placing,
     ) -> Stars:
         seed = rng.new_seed() if seed is None else rng.check_seed(seed)
         if isinstance(first_id, bool) or not isinstance(first_id, (int, np.integer)) or not 0 <= first_id < 2**62:
@@ -345,20 +399,10 @@ class LightCurveGenerator:
             given["t0"],
             _T0_EPOCH + rng.uniforms(seed, "phase", ids, 1)[:, 0] * columns["period"],
         )
-        columns["a_v"] = np.where(np.isfinite(given["a_v"]), given["a_v"], 0.0)
-        absolute = absolute_v(columns["abs_mag"], columns["teff"]) + columns["a_v"]
-        with np.errstate(divide="ignore"):
-            apparent = absolute + 5.0 * np.log10(given["distance"] / 10.0)
-        mean = np.where(np.isfinite(given["distance"]), apparent, absolute)
-        mean = np.where(np.isfinite(given["mean_mag"]), given["mean_mag"], mean)
-        placed = np.isfinite(given["distance"]) | np.isfinite(given["mean_mag"])
-        zero = np.where(placed, "apparent", "absolute")
-        columns["mag_zero"] = np.where(np.isfinite(mean), zero, "relative")
-        columns["mean_mag"] = np.where(np.isfinite(mean), mean, 0.0)
-        for name in ("distance", "ra", "dec"):
-            columns[name] = given[name]
+        columns |= complete_parameters(columns, seed)
+        columns |= placing.place(columns, given, seed)
         columns["extrapolated"] = outside
-        return Stars(self, columns=columns, z=z, scale=scale, seed=seed)
+        return Stars(self, columns=columns, z=z, scale=scale, seed=seed, law=placing.law, r_v=placing.r_v)
 
     def _latents(
         self,
@@ -404,7 +448,7 @@ class LightCurveGenerator:
 
     def _shape(self, cls_index: NDArray, subclass: NDArray, params: NDArray, z: NDArray) -> NDArray[np.float64]:
         """Fourier parameters that the physical ones go with."""
-        return fourier_shape(self._decode(cls_index, subclass, params, z, shape_band(self.bands)))
+        return fourier_shape(self._decode(cls_index, subclass, params, z, shape_band(self.trained_bands)))
 
     @staticmethod
     def _given(request: StarRequest, n: int) -> dict[str, NDArray[np.float64]]:
@@ -462,7 +506,7 @@ class LightCurveGenerator:
         self, cls_index: NDArray, subclass: NDArray, params: NDArray, z: NDArray, band: str
     ) -> NDArray[np.float64]:
         rules = [self.band_rules[c][band] if c in self.band_rules else {} for c in self.conditioner.classes]
-        source = np.array([self.bands.index(str(r.get("from", band))) for r in rules])
+        source = np.array([self.trained_bands.index(str(r.get("from", band))) for r in rules])
         ratio = np.array([float(r.get("ratio", 1.0)) for r in rules])
         condition = self.conditioner.decoder_features(cls_index, subclass, params, source[cls_index])
         device = next(iter(self.model.parameters())).device  # type: ignore[attr-defined]

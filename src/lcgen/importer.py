@@ -188,18 +188,18 @@ def _released_posteriors(folder: Path, latent_dim: int) -> dict[str, NDArray]:
 
 def _band_rules(base: LightCurveGenerator) -> dict[str, dict[str, dict[str, Any]]]:
     """One shape for all bands, with the median amplitude relative to V that the stars of `base` have."""
-    if "V" not in base.bands:
-        raise InputError(f"the base generator needs the band V, it has {', '.join(base.bands)}")
+    if "V" not in base.trained_bands:
+        raise InputError(f"the base generator needs the band V, it has {', '.join(base.trained_bands)}")
     rules: dict[str, dict[str, dict[str, Any]]] = {}
     for cls in base.classes:
         stars = base.draw(cls, _STARS_PER_RATIO, seed=0)
-        size = {band: np.ptp(stars.template(128, band), axis=1) for band in base.bands}
+        size = {band: np.ptp(stars.template(128, band), axis=1) for band in base.trained_bands}
         rules[cls] = {}
-        for band in base.bands:
+        for band in base.trained_bands:
             ratio = round(float(np.median(size[band] / size["V"])), 4)
             if band == _TRAINING_BAND:
                 rules[cls][band] = {"source": "learned", "ratio": ratio}
             else:
-                home = _TRAINING_BAND if _TRAINING_BAND in base.bands else band
+                home = _TRAINING_BAND if _TRAINING_BAND in base.trained_bands else band
                 rules[cls][band] = {"source": "transferred", "from": home, "ratio": ratio}
     return rules

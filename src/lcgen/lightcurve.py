@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # pragma: no cover
 __all__ = ["LightCurve", "LightCurves", "phase_of"]
 
 _FLUX_PER_MAG = 0.4 * np.log(10.0)
+_OPTIONAL = ("measured_flux", "measured_flux_err", "detected")
 
 
 def phase_of(mjd: ArrayLike, period: ArrayLike, t0: ArrayLike = 0.0) -> NDArray[np.float64]:
@@ -57,6 +58,8 @@ class LightCurve:
         What is known of the star: ``star_id``, ``class``, ``subclass``, ``period`` [d] and so on.
     flux, flux_err : ndarray, shape (n_obs,)
         Fluxes [nJy, AB]; derived from the magnitudes where they were not measured.
+    detected : ndarray of bool, shape (n_obs,), or None
+        Which observations reach a detection limit; None where none was set.
     """
 
     mjd: NDArray[np.float64]
@@ -66,6 +69,7 @@ class LightCurve:
     star: Mapping[str, Any] = field(default_factory=dict)
     measured_flux: NDArray[np.floating] | None = None
     measured_flux_err: NDArray[np.floating] | None = None
+    detected: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return int(self.mjd.size)
@@ -74,7 +78,8 @@ class LightCurve:
         name = self.star.get("class") or "star"
         period = self.star.get("period")
         folded = f", period={period:.6g} d" if period is not None and np.isfinite(period) else ""
-        return f"<LightCurve {name}{folded}, {len(self)} observations in {', '.join(np.unique(self.band))}>"
+        bands = ", ".join(np.unique(self.band).tolist()) or "no band"
+        return f"<LightCurve {name}{folded}, {len(self)} observations in {bands}>"
 
     @cached_property
     def flux(self) -> NDArray[np.floating]:
@@ -112,6 +117,8 @@ class LightCurve:
         for name, unit in units.items():
             column: Any = Column(np.asarray(getattr(self, name)), unit=unit)
             table[name] = column
+        if self.detected is not None:
+            table["detected"] = np.asarray(self.detected)
         return table
 
     def plot(self, ax: Any = None, *, folded: bool | None = None) -> Any:
@@ -147,6 +154,8 @@ class LightCurves(Sequence[LightCurve]):
         One array a column: ``star_id``, ``class``, ``subclass``, ``period`` ...
     meta : mapping
         Where the curves come from.
+    detected : ndarray of bool, shape (n_obs,), or None
+        Which observations reach a detection limit; None where none was set.
     """
 
     offsets: NDArray[np.int64]
@@ -159,6 +168,7 @@ class LightCurves(Sequence[LightCurve]):
     meta: Mapping[str, Any] = field(default_factory=dict)
     measured_flux: NDArray[np.floating] | None = None
     measured_flux_err: NDArray[np.floating] | None = None
+    detected: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.offsets.ndim != 1 or self.offsets.size < 1 or self.offsets[0] != 0:
@@ -166,8 +176,8 @@ class LightCurves(Sequence[LightCurve]):
         if np.any(np.diff(self.offsets) < 0):
             raise InputError("offsets must not decrease")
         n_obs = int(self.offsets[-1])
-        for name in ("mjd", "mag", "mag_err", "band_index", "measured_flux", "measured_flux_err"):
-            optional = name.startswith("measured") and getattr(self, name) is None
+        for name in ("mjd", "mag", "mag_err", "band_index", *_OPTIONAL):
+            optional = name in _OPTIONAL and getattr(self, name) is None
             if not optional and getattr(self, name).shape != (n_obs,):
                 raise InputError(f"{name} has shape {getattr(self, name).shape}, offsets ask for ({n_obs},)")
         for name, column in self.columns.items():
@@ -193,10 +203,9 @@ class LightCurves(Sequence[LightCurve]):
                 mjd=self.mjd[rows],
                 mag=self.mag[rows],
                 mag_err=self.mag_err[rows],
-                band=np.asarray(self.band_names)[self.band_index[rows]],
+                band=np.asarray(self.band_names, dtype=str)[self.band_index[rows]],
                 star={name: _scalar(column[i]) for name, column in self.columns.items()},
-                measured_flux=None if self.measured_flux is None else self.measured_flux[rows],
-                measured_flux_err=None if self.measured_flux_err is None else self.measured_flux_err[rows],
+                **self._optional(rows),
             )
         return self.take(np.arange(len(self))[index])
 
@@ -234,9 +243,12 @@ class LightCurves(Sequence[LightCurve]):
             band_names=self.band_names,
             columns=columns,
             meta=self.meta,
-            measured_flux=None if self.measured_flux is None else self.measured_flux[rows],
-            measured_flux_err=None if self.measured_flux_err is None else self.measured_flux_err[rows],
+            **self._optional(rows),
         )
+
+    def _optional(self, rows: Any) -> dict[str, Any]:
+        values = ((name, getattr(self, name)) for name in _OPTIONAL)
+        return {name: value[rows] for name, value in values if value is not None}
 
     @property
     def star_index(self) -> NDArray[np.int64]:
@@ -246,7 +258,7 @@ class LightCurves(Sequence[LightCurve]):
     @property
     def band(self) -> NDArray[np.str_]:
         """Passband of each observation, shape (n_obs,)."""
-        return np.asarray(self.band_names)[self.band_index]
+        return np.asarray(self.band_names, dtype=str)[self.band_index]
 
     @cached_property
     def flux(self) -> NDArray[np.floating]:
@@ -283,9 +295,18 @@ class LightCurves(Sequence[LightCurve]):
 
     @classmethod
     def concatenate(cls, parts: Sequence[LightCurves]) -> LightCurves:
-        """Many sets of stars as one. Columns missing from a part are filled with NaN, an empty string or -1."""
+        """Many sets of stars as one. Columns missing from a part are filled with NaN, an empty string or -1.
+
+        Raises
+        ------
+        InputError
+            If there is none, or a detection limit was set for some of them only.
+        """
         if not parts:
             raise InputError("nothing to concatenate")
+        detected = [p.detected for p in parts if p.detected is not None]
+        if detected and len(detected) < len(parts):
+            raise InputError(f"a detection limit was set for {len(detected)} of {len(parts)} sets; set it for all")
         names = tuple(dict.fromkeys(n for p in parts for n in p.band_names))
         counts = np.concatenate([np.diff(p.offsets) for p in parts])
         columns: dict[str, NDArray] = {}
@@ -310,6 +331,7 @@ class LightCurves(Sequence[LightCurve]):
             meta=parts[0].meta,
             measured_flux=np.concatenate([p.flux for p in parts]) if has_flux else None,
             measured_flux_err=np.concatenate([p.flux_err for p in parts]) if has_flux else None,
+            detected=np.concatenate(detected) if detected else None,
         )
 
 

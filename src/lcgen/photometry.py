@@ -1,7 +1,9 @@
 """Magnitudes and fluxes.
 
-Fluxes are in nanojansky on the AB scale. Johnson-Cousins magnitudes are Vega magnitudes and are brought to
-AB with the offsets of Blanton & Roweis (2007, AJ 133, 734, table 1); SDSS and LSST magnitudes are AB.
+Fluxes are in nanojansky on the AB scale. Johnson-Cousins magnitudes are Vega magnitudes in which Vega has 0.03 mag, and
+are brought to AB with the spectrum of Vega in the filter curves (as in :mod:`lcgen.observe.atmosphere`), Gaia
+magnitudes with the zero points of Riello et al. (2021, A&A 649, A3). SDSS, LSST and ZTF magnitudes are AB; ``u`` to
+``y`` are LSST's.
 """
 
 from __future__ import annotations
@@ -41,20 +43,31 @@ class Band:
     system: str
 
 
-# Vega offsets: Blanton & Roweis 2007, table 1. Wavelengths: Bessell & Murphy 2012 (UBVRI), LSST Science Book.
+# Wavelengths: Bessell & Murphy 2012 (UBVRI), LSST Science Book.
 BANDS: dict[str, Band] = {
     b.name: b
     for b in (
         Band(name="u", wavelength=368.0, ab_minus_system=0.0, system="AB"),
-        Band(name="B", wavelength=436.0, ab_minus_system=-0.09, system="Vega"),
+        Band(name="B", wavelength=436.0, ab_minus_system=-0.148, system="Vega"),
         Band(name="g", wavelength=480.0, ab_minus_system=0.0, system="AB"),
-        Band(name="V", wavelength=545.0, ab_minus_system=0.02, system="Vega"),
+        Band(name="V", wavelength=545.0, ab_minus_system=-0.028, system="Vega"),
         Band(name="r", wavelength=622.0, ab_minus_system=0.0, system="AB"),
-        Band(name="R", wavelength=641.0, ab_minus_system=0.21, system="Vega"),
+        Band(name="R", wavelength=641.0, ab_minus_system=0.162, system="Vega"),
         Band(name="i", wavelength=754.0, ab_minus_system=0.0, system="AB"),
-        Band(name="I", wavelength=798.0, ab_minus_system=0.45, system="Vega"),
+        Band(name="I", wavelength=798.0, ab_minus_system=0.415, system="Vega"),
         Band(name="z", wavelength=869.0, ab_minus_system=0.0, system="AB"),
         Band(name="y", wavelength=971.0, ab_minus_system=0.0, system="AB"),
+        Band(name="sdss_u", wavelength=356.0, ab_minus_system=0.0, system="AB"),
+        Band(name="sdss_g", wavelength=470.0, ab_minus_system=0.0, system="AB"),
+        Band(name="sdss_r", wavelength=618.0, ab_minus_system=0.0, system="AB"),
+        Band(name="sdss_i", wavelength=749.0, ab_minus_system=0.0, system="AB"),
+        Band(name="sdss_z", wavelength=896.0, ab_minus_system=0.0, system="AB"),
+        Band(name="ztf_g", wavelength=475.0, ab_minus_system=0.0, system="AB"),
+        Band(name="ztf_r", wavelength=639.0, ab_minus_system=0.0, system="AB"),
+        Band(name="ztf_i", wavelength=789.0, ab_minus_system=0.0, system="AB"),
+        Band(name="BP", wavelength=511.0, ab_minus_system=0.0155, system="Vega"),
+        Band(name="G", wavelength=622.0, ab_minus_system=0.1136, system="Vega"),
+        Band(name="RP", wavelength=777.0, ab_minus_system=0.3561, system="Vega"),
     )
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,15 +13,16 @@ from . import rng
 from .errors import InputError, UnknownNameError
 from .interpolate import PADDING, evaluate_padded, pad_periodic, resample_periodic
 from .lightcurve import LightCurves, phase_of, table_of
-from .observe.colours import band_offset
+from .observe.band_curves import BandStars, derive_curves, mean_offset
+from .observe.detection import Detection, check_detection, select_measurements
+from .observe.extinction import DEFAULT_LAW, DEFAULT_R_V, Law, band_extinction
 from .observe.irregular import Irregularity, Realisation
-from .observe.noise import DepthNoise, NoiseModel, NoiseRequest, SurveyNoise
+from .observe.noise import DepthNoise, NoiseModel, NoiseRequest, NoisyPhotometry, SurveyNoise
 from .photometry import nearest_band
+from .visit_rows import check_times, visit_rows
 
 if TYPE_CHECKING:  # pragma: no cover
     from astropy.table import Table
-
-    from .cadence import Visits
 
 __all__ = ["CurveSource", "Stars"]
 
@@ -35,7 +35,20 @@ class CurveSource(Protocol):
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Bands that can be decoded."""
+        """Bands in which stars can be observed."""
+        ...
+
+    @property
+    def trained_bands(self) -> tuple[str, ...]:
+        """Those that can be decoded; the others are derived."""
+        ...
+
+    def learned_bands(self, cls: str) -> tuple[str, ...]:
+        """Those in which the class was observed in training."""
+        ...
+
+    def band_source(self, cls: str, band: str, subclass: str = "") -> str:
+        """How a band of a class is obtained: ``learned``, ``transferred`` or ``extrapolated``."""
         ...
 
     @property
@@ -71,6 +84,8 @@ class Stars:
         Unit of the decoded curves [mag].
     seed : int
         Seed the stars were drawn with; the default seed of their noise.
+    law, r_v
+        Extinction law; see :func:`lcgen.observe.extinction_ratio`.
     """
 
     def __init__(
@@ -81,8 +96,11 @@ class Stars:
         z: NDArray[np.floating],
         scale: NDArray[np.float64],
         seed: int,
+        law: Law = DEFAULT_LAW,
+        r_v: float = DEFAULT_R_V,
     ) -> None:
         self._source, self._z, self._scale = source, z, scale
+        self._law, self._r_v = law, r_v
         self.columns: dict[str, NDArray] = dict(columns)
         self.seed = seed
         # curves in magnitudes minus the mean, padded for evaluation, shape (n_decoded_bands, n, n_grid + PADDING)
@@ -102,12 +120,34 @@ class Stars:
         """Fewer stars, for a slice, a mask or an array of integers; each stays what it is."""
         rows = np.atleast_1d(np.arange(len(self))[index])
         columns = {k: v[rows] for k, v in self.columns.items()}
-        return Stars(self._source, columns=columns, z=self._z[rows], scale=self._scale[rows], seed=self.seed)
+        return Stars(
+            self._source,
+            columns=columns,
+            z=self._z[rows],
+            scale=self._scale[rows],
+            seed=self.seed,
+            law=self._law,
+            r_v=self._r_v,
+        )
 
     @cached_property
     def table(self) -> Table:
-        """One row a star, as an astropy Table with units."""
-        return table_of(self.columns)
+        """One row a star, as an astropy Table with units.
+
+        The column ``band_source`` says how each band is obtained (see :meth:`band_source`), in one string; the table of
+        an observation has a column ``source_<band>`` for each of its bands.
+        """
+        return table_of({**self.columns, "band_source": self._band_sources()})
+
+    def _band_sources(self) -> NDArray[np.str_]:
+        pairs, which = self._kinds
+        lines = []
+        for cls, subclass in pairs:
+            of: dict[str, list[str]] = {}
+            for band in self._source.bands:
+                of.setdefault(self._source.band_source(cls, band, subclass), []).append(band)
+            lines.append("; ".join(f"{word}: {' '.join(bands)}" for word, bands in sorted(of.items())))
+        return np.array(lines, dtype=str)[which] if lines else np.array([], dtype=str)
 
     @property
     def latent(self) -> NDArray[np.floating]:
@@ -117,21 +157,63 @@ class Stars:
     # ------------------------------------------------------------------ noise-free curves
     def _band(self, band: str) -> str:
         if band not in self._source.bands:
-            raise UnknownNameError(
-                "band", band, self._source.bands, hint="band='nearest' maps a schedule's filters to these"
-            )
+            raise UnknownNameError("band", band, self._source.bands, hint="band='nearest' maps filters to these")
         return band
 
     def _planes(self, bands: Sequence[str]) -> tuple[NDArray[np.float64], list[int]]:
-        """Padded curves of all bands decoded so far, and where those of `bands` are among them."""
+        """Padded curves of all bands made so far, and where those of `bands` are among them."""
         missing = [b for b in dict.fromkeys(bands) if b not in self._decoded]
         if missing:
-            columns, scale = self.columns, self._scale[:, None]
-            shapes = (self._source.decode(columns["class"], columns, self._z, b) for b in missing)
-            made = np.stack([pad_periodic(shape.astype(np.float64) * scale) for shape in shapes])
+            made = np.stack([pad_periodic(curves) for curves in self._make(missing)])
             self._curves = np.concatenate([self._curves, made]) if self._decoded else made
             self._decoded += tuple(missing)
         return self._curves, [self._decoded.index(b) for b in bands]
+
+    def _make(self, bands: Sequence[str]) -> NDArray[np.float64]:
+        """Curves in magnitudes minus the mean, decoded where the class was observed in the band and derived elsewhere,
+        shape (n_bands, n, n_grid)."""
+        derived = {b: self._derived(b) for b in bands}
+        if not any(d.any() for d in derived.values()):
+            return np.stack([self._decode(b) for b in bands])
+        rows = np.flatnonzero(np.any(list(derived.values()), axis=0))
+        everyone = rows.size == len(self)
+        stars = self._band_stars if everyone else self._band_stars.take(rows)
+        curve_v = self._decode("V")
+        made = derive_curves(
+            stars,
+            [b for b in bands if derived[b].any()],
+            curve_v if everyone else curve_v[rows],
+            lambda wanted: self._decode("I", rows[wanted]),
+            ~self._derived("I")[rows],
+        )
+        if everyone and all(d.all() for d in derived.values()):
+            return made
+        out = np.stack([self._decode(b) if b in self._source.trained_bands else np.empty_like(curve_v) for b in bands])
+        for band, curves in zip((b for b in bands if derived[b].any()), made, strict=True):
+            own = derived[band][rows]
+            out[list(bands).index(band), rows[own]] = curves[own]
+        return out
+
+    def _decode(self, band: str, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """The network's curves in magnitudes minus the mean, of some stars or of all."""
+        if band in self._decoded:
+            return self._grid(band) if rows is None else self._grid(band)[rows]
+        if rows is None or rows.size == len(self):
+            columns, z, scale = self.columns, self._z, self._scale
+        else:
+            columns, z, scale = {k: v[rows] for k, v in self.columns.items()}, self._z[rows], self._scale[rows]
+        return self._source.decode(columns["class"], columns, z, band).astype(np.float64) * scale[:, None]
+
+    def _derived(self, band: str) -> NDArray[np.bool_]:
+        """Which stars have a derived curve in a band."""
+        classes, which = np.unique(self.columns["class"], return_inverse=True)
+        trained = band in self._source.trained_bands
+        known = [self._source.learned_bands(str(c)) for c in classes]
+        return np.array([not trained or (band not in k and "V" in k) for k in known], dtype=bool)[which]
+
+    @cached_property
+    def _band_stars(self) -> BandStars:
+        return BandStars.from_columns(self.columns)
 
     def _grid(self, band: str) -> NDArray[np.float64]:
         """Curves in magnitudes minus the mean on the decoder's grid, shape (n, n_grid)."""
@@ -157,11 +239,34 @@ class Stars:
         """Mean magnitude [mag] in a band, shape (n_stars,).
 
         The column ``mag_zero`` of the table says what it is: ``"apparent"`` where ``mean_mag`` or ``distance`` was
-        given, ``"absolute"`` otherwise, and ``"relative"`` where neither is known and magnitudes are about zero.
+        given, ``"absolute"`` otherwise.
         """
         mean = np.asarray(self.columns["mean_mag"], dtype=float)
-        offset = band_offset(self.columns["teff"], self._band(band), self.columns["a_v"])
-        return np.where(np.asarray(self.columns["mag_zero"]) == "relative", mean, mean + offset)
+        if self._band(band) == "V":
+            return mean.copy()
+        colour = mean_offset(self._band_stars, band)
+        a_v = np.asarray(self.columns["a_v"], dtype=float)
+        if a_v.any():
+            dust = band_extinction(band, a_v, law=self._law, r_v=self._r_v, teff=self._band_stars.teff)
+            colour = colour + dust - a_v
+        return mean + colour
+
+    def band_source(self, band: str) -> NDArray[np.str_]:
+        """How a band of each star is obtained: ``learned``, ``transferred`` or ``extrapolated``, shape (n_stars,).
+
+        See :meth:`lcgen.LightCurveGenerator.band_source`.
+        """
+        self._band(band)
+        pairs, which = self._kinds
+        words = [self._source.band_source(c, band, sub) for c, sub in pairs]
+        return np.array(words, dtype="<U12")[which]
+
+    @cached_property
+    def _kinds(self) -> tuple[list[tuple[str, str]], NDArray[np.intp]]:
+        """Pairs of class and subclass, and which of them each star has."""
+        classes, subclasses = (np.asarray(self.columns[k]).astype(str) for k in ("class", "subclass"))
+        joined, which = np.unique(np.char.add(np.char.add(classes, "/"), subclasses), return_inverse=True)
+        return [(c, sub) for c, _, sub in (str(j).partition("/") for j in joined)], which
 
     def magnitude(self, times: ArrayLike, band: str = "V") -> NDArray[np.float64]:
         """Noise-free magnitudes.
@@ -176,7 +281,7 @@ class Stars:
         -------
         ndarray, shape (n_stars, n_times)
         """
-        mjd = _times(times)
+        mjd = check_times(times)
         n, m = len(self), mjd.size
         band_index, star = np.zeros(n * m, dtype=np.uint8), np.repeat(np.arange(n), m)
         return self._evaluate([self._band(band)], band_index, star, np.tile(mjd, n)).reshape(n, m)
@@ -224,6 +329,7 @@ class Stars:
         seed: int | None = None,
         band: str | Mapping[str, str] | None = None,
         irregular: bool = False,
+        detection: Detection | None = None,
     ) -> LightCurves:
         """Observe the stars under a cadence.
 
@@ -232,55 +338,67 @@ class Stars:
         cadence : array_like, list of arrays, cadence
             MJD for all stars, one array a star, or anything :func:`lcgen.as_cadence` understands.
         noise : NoiseModel, str or None
-            None for noise-free curves; ``"depth"`` for errors from the schedule's depths; the name of a training
-            survey (``gen.noise_models``) for errors like that survey's; or an object with ``measure``.
+            None for noise-free curves; ``"depth"`` for errors from the schedule's depths; ``"lsst"`` for these, with
+            stars that saturate left out (:meth:`lcgen.observe.DepthNoise.lsst`); the name of a training survey
+            (``gen.noise_models``) for errors like that survey's; or an object with ``measure``.
         seed : int, optional
             Seed of noise and of random cadences; by default the one the stars were drawn with.
         band : str, mapping or None
             One of the generator's bands for all visits; ``"nearest"`` to observe each of a schedule's filters in the
-            generator's band nearest in wavelength; a mapping of filters to bands; or None to take the schedule's
-            filters as they are (``"V"`` for plain times).
+            band of the training photometry that is nearest in wavelength; a mapping of filters to bands; or None to
+            take the schedule's filters as they are (``"V"`` for plain times).
         irregular : bool
             Let stars depart from repeating as real ones of their class and subclass do: amplitude and phase wander
             from cycle to cycle, brightness changes, and double-mode stars have a second mode. What a star does belongs
             to it, like its curve: it is the same under any cadence and with any noise. The errors of a training survey
             are then those without these changes, so that they do not count twice.
+        detection : Detection, optional
+            A limit that measurements must reach to be detections: ``.detected`` of the light curves says which do, and
+            ``Detection(photometry="detections")`` drops the others.
 
         Returns
         -------
         LightCurves
-            In the order of the stars, with ``.stars``; where `irregular`, they have a column ``irregularity``: the root
-            mean square of the departures in the reference band [mag].
+            In the order of the stars, with ``.stars``, which has a column ``source_<band>`` for each band (see
+            :meth:`band_source`); where `irregular`, also a column ``irregularity``: the root mean square of the
+            departures in the reference band [mag]. Visits in which a star saturates, or that are no
+            detections where those alone were asked for, are not among the observations, and a star may have none;
+            ``meta["n_saturated"]`` has their number. The noise of a visit is the same with or without the others.
 
         Raises
         ------
         UnknownNameError
             If a filter of the schedule is not a band of the generator.
         InputError, CadenceError
-            If times are not finite, the cadence cannot be read, or `irregular` is asked of a generator for which it was
-            not measured.
+            If times are not finite, the cadence cannot be read, `irregular` is asked of a generator for which it was
+            not measured, or `detection` without noise.
         """
         seed = self.seed if seed is None else rng.check_seed(seed)
         model = self._noise(noise)
+        check_detection(detection, model)
         changes, columns = None, self.columns
         if irregular:
             changes, departure = self._changes()
             model = self._without_changes(model)
             columns = columns | {"irregularity": departure}
         ids = np.asarray(self.columns["star_id"])
-        mjd, filters, filter_index, depth, counts = self._visits(cadence, seed, ids)
-        target = [self._map_band(f, band) for f in filters]
+        rows = visit_rows(cadence, self.columns, seed)
+        mjd, counts = rows.mjd, rows.counts
+        target = [self._map_band(f, band) for f in rows.filters]
         band_names = tuple(dict.fromkeys(target))
         lookup = np.array([band_names.index(t) for t in target], dtype=np.uint8)
-        band_index = lookup[filter_index]
+        band_index = lookup[rows.filter_index]
+        columns = columns | {f"source_{b}": self.band_source(b) for b in band_names}
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         star = np.repeat(np.arange(len(self)), counts)
         mag = self._evaluate(band_names, band_index, star, mjd, changes)
-        flux = flux_err = None
-        mag_err = np.zeros_like(mag)
+        meta: dict[str, Any] = {"seed": seed, "noise": getattr(model, "name", None)}
+        meta |= {"irregular": True} if irregular else {}
+        measured = NoisyPhotometry(mag=mag, mag_err=np.zeros_like(mag))
         if model is not None:
             with_uniforms = getattr(model, "needs_uniforms", True)
             with_names = getattr(model, "needs_class_name", True)
+            with_conditions = getattr(model, "needs_conditions", True)
             normals, uniforms = np.empty(mag.size), np.empty(mag.size if with_uniforms else 0)
             edges = offsets.tolist()
             for i, stream in enumerate(rng.star_streams(seed, "noise", ids)):
@@ -293,25 +411,29 @@ class Stars:
                     mag=mag,
                     band_index=band_index,
                     band_names=band_names,
-                    depth5=depth,
+                    depth5=rows.depth5,
                     class_name=class_name[star] if with_names else class_name[:0],
                     normals=normals,
                     uniforms=uniforms,
+                    mjd=mjd,
+                    star=star,
+                    exposure_time=rows.column("exposure_time") if with_conditions else None,
+                    seeing=rows.column("seeing") if with_conditions else None,
                 )
             )
-            mag, mag_err, flux, flux_err = measured.mag, measured.mag_err, measured.flux, measured.flux_err
-        return LightCurves(
+        curves = LightCurves(
             offsets=offsets,
             mjd=mjd,
-            mag=mag,
-            mag_err=mag_err,
+            mag=measured.mag,
+            mag_err=measured.mag_err,
             band_index=band_index,
             band_names=band_names,
             columns=columns,
-            meta={"seed": seed, "noise": getattr(model, "name", None)} | ({"irregular": True} if irregular else {}),
-            measured_flux=flux,
-            measured_flux_err=flux_err,
+            meta=meta,
+            measured_flux=measured.flux,
+            measured_flux_err=measured.flux_err,
         )
+        return select_measurements(curves, measured, detection)
 
     def _changes(self) -> tuple[Realisation, NDArray[np.float64]]:
         """What each star does besides repeating, and its root mean square [mag]."""
@@ -334,17 +456,19 @@ class Stars:
         known = self._source.irregularity
         if known is None or not isinstance(model, SurveyNoise) or model.name not in known.noise_ratio:
             return model
-        return dataclasses.replace(model, ratio={**model.ratio, **known.noise_ratio[model.name]})
+        return model.with_ratio(known.noise_ratio[model.name])
 
     def _noise(self, noise: NoiseModel | str | None) -> NoiseModel | None:
         if noise is None or hasattr(noise, "measure"):
             return noise  # type: ignore[return-value]
         if noise == "depth":
             return DepthNoise()
+        if noise == "lsst":
+            return DepthNoise.lsst()
         models = self._source.noise_models
         if isinstance(noise, str) and noise in models:
             return models[noise]
-        raise UnknownNameError("noise model", noise, ["depth", *models], hint="or an object with measure()")
+        raise UnknownNameError("noise model", noise, ["lsst", "depth", *models], hint="or an object with measure()")
 
     def _map_band(self, name: str, band: str | Mapping[str, str] | None) -> str:
         if band is None:
@@ -353,96 +477,4 @@ class Stars:
             if name not in band:
                 raise UnknownNameError("filter in the band mapping", name, band)
             return self._band(band[name])
-        return nearest_band(name, self._source.bands) if band == "nearest" else self._band(band)
-
-    def _visits(
-        self, cadence: Any, seed: int, ids: NDArray
-    ) -> tuple[NDArray[np.float64], tuple[str, ...], NDArray[np.uint8], NDArray[np.float64] | None, NDArray[np.int64]]:
-        """Times, filter names, filter indices, depths and counts of all visits, star after star."""
-        n = len(self)
-        plain = _plain_times(cadence, n)
-        if plain is not None:
-            mjd, counts = plain
-            return mjd, ("V",), np.zeros(mjd.size, dtype=np.uint8), None, counts
-        from .cadence import as_cadence
-
-        schedule = as_cadence(cadence)
-        parts: list[Visits]
-        if schedule.per_star:
-            ra, dec = (np.asarray(self.columns[k], dtype=float) for k in ("ra", "dec"))
-            parts = [
-                schedule.visits(
-                    ra=float(ra[i]) if np.isfinite(ra[i]) else None,
-                    dec=float(dec[i]) if np.isfinite(dec[i]) else None,
-                    seed=seed,
-                    index=int(ids[i]),
-                )
-                for i in range(n)
-            ]
-        else:
-            parts = [schedule.visits(seed=seed)] * n
-        if not parts:
-            return np.empty(0), ("V",), np.empty(0, dtype=np.uint8), None, np.empty(0, dtype=np.int64)
-        names = tuple(dict.fromkeys(b for p in {id(p): p for p in parts}.values() for b in p.bands))
-        index_of = {id(p): p.band_index(names).astype(np.uint8) for p in parts}
-        depth = None
-        if all(p.depth5 is not None for p in parts):
-            depth = np.concatenate([np.asarray(p.depth5) for p in parts])
-        return (
-            np.concatenate([p.mjd for p in parts]),
-            names,
-            np.concatenate([index_of[id(p)] for p in parts]),
-            depth,
-            np.array([len(p) for p in parts], dtype=np.int64),
-        )
-
-
-def _times(times: Any) -> NDArray[np.float64]:
-    mask = getattr(times, "mask", False)  # converting a masked array drops the mask in silence
-    if not callable(mask) and np.any(mask):
-        raise InputError(f"times are masked: {int(np.sum(mask))} of {np.size(mask)}")
-    unit = getattr(times, "unit", None)
-    if unit is not None:
-        from .params import days
-
-        times = days(times)
-    if hasattr(times, "mjd"):  # astropy.time.Time
-        times = times.mjd
-    try:
-        mjd = np.atleast_1d(np.asarray(times, dtype=float))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"times must be numbers (MJD), received {times!r:.80}") from error
-    if mjd.ndim != 1:
-        raise InputError(f"times must be one-dimensional, received shape {mjd.shape}")
-    if not np.isfinite(mjd).all():
-        raise InputError(f"times must be finite, received {mjd[~np.isfinite(mjd)][0]}")
-    if mjd.size == 0:
-        raise InputError("times are empty")
-    if np.abs(mjd).max() > 1e7:
-        raise InputError(f"times are MJD [d], received {mjd[np.abs(mjd).argmax()]:g}")
-    return mjd
-
-
-def _plain_times(cadence: Any, n: int) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
-    """Times and counts where `cadence` is plain numbers, for all stars or as a list of one array a star."""
-    if isinstance(cadence, (list, tuple)) and len(cadence) and all(np.ndim(c) == 1 for c in cadence):
-        if any(np.asarray(c).dtype.kind in "US" for c in cadence):
-            return None  # (mjd, band): a schedule
-        if len(cadence) != n:
-            raise InputError(f"a list of times needs one array a star: {len(cadence)} arrays for {n} stars")
-        arrays = [_times(c) for c in cadence]
-        return np.concatenate(arrays), np.array([a.size for a in arrays], dtype=np.int64)
-    if hasattr(cadence, "visits") or isinstance(cadence, (str, Mapping)) or hasattr(cadence, "__fspath__"):
-        return None
-    if hasattr(cadence, "colnames") or hasattr(cadence, "columns"):
-        return None
-    is_numeric = hasattr(cadence, "mjd") and not hasattr(cadence, "band")
-    if not is_numeric:
-        try:
-            is_numeric = np.asarray(cadence).dtype.kind in "fiu"
-        except (TypeError, ValueError):
-            is_numeric = False
-    if not is_numeric:
-        return None
-    mjd = _times(cadence)
-    return np.tile(mjd, n), np.full(n, mjd.size, dtype=np.int64)
+        return nearest_band(name, self._source.trained_bands) if band == "nearest" else self._band(band)

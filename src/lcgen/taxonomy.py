@@ -107,6 +107,7 @@ _OBSERVATIONAL_LIST = (
     Parameter(name="mean_mag", unit="mag", description="mean apparent magnitude", log=False, low=-30.0, high=40.0),
     Parameter(name="distance", unit="pc", description="distance", log=True, low=1e-3, high=1e11),
     Parameter(name="a_v", unit="mag", description="extinction in V", log=False, low=0.0, high=100.0),
+    Parameter(name="e_bv", unit="mag", description="reddening E(B-V)", log=False, low=0.0, high=50.0),
     Parameter(name="t0", unit="d", description="MJD of phase zero", log=False, low=-1e7, high=1e7),
     Parameter(name="ra", unit="deg", description="right ascension, ICRS", log=False, low=-360.0, high=360.0),
     Parameter(name="dec", unit="deg", description="declination, ICRS", log=False, low=-90.0, high=90.0),

@@ -10,17 +10,18 @@ import numpy as np
 
 from ..errors import InputError, UnknownNameError
 from .columns import find_columns
-from .epochs import EpochLibrary, read_epochs
+from .epochs import EpochLibrary, is_epochs, read_epochs
+from .fieldlog import FieldLog, read_log
 from .opsim import OpSim
 from .recipe import list_recipes, load_recipe
-from .tables import VisitTable, column_names, from_table
+from .tables import ENDINGS, VisitTable, column_names, ending, from_table, is_obs_table, names_of
 from .visits import Cadence, FixedCadence, Visits, from_arrays
 
 __all__ = ["as_cadence"]
 
 _ALLOWED = (
-    "a Cadence, Visits, an array of MJD, a pair (mjd, band), an astropy Table or pandas DataFrame, a path "
-    "(.db, .sqlite, .parquet, .csv, .ecsv, .dat, .h5, .toml) or the name of a recipe"
+    "a Cadence, Visits, an array of MJD, a pair (mjd, band), an astropy Table or pandas DataFrame, a LightCurveLynx "
+    f"ObsTable, a path (.db, .sqlite, {', '.join(ENDINGS)}, .dat, .txt, .log, .h5, .toml) or the name of a recipe"
 )
 
 
@@ -32,10 +33,12 @@ def as_cadence(obj: Any) -> Cadence:
     obj : Cadence, Visits, array_like, tuple, table, path-like or str
         - a cadence: returned as it is;
         - :class:`Visits`, an array of MJD (band V), or a pair ``(mjd, band)``: the same for all stars;
-        - an astropy Table, pandas DataFrame, structured array or dict of columns: the same for all stars;
-        - ``.db``, ``.sqlite``: :class:`OpSim`; ``.parquet``, ``.csv``, ``.ecsv``: :class:`VisitTable` if it
-          has positions, else the same for all stars; ``.dat``: :func:`read_epochs`; ``.h5``:
-          :class:`EpochLibrary`; ``.toml`` or the name of a recipe: :func:`load_recipe`.
+        - an astropy Table, pandas DataFrame, structured array, dict of columns or LightCurveLynx ObsTable, or a path
+          that ends in ``.parquet``, ``.csv``, ``.ecsv``, ``.fits`` or ``.tbl``: :class:`VisitTable` if it has
+          positions, :class:`FieldLog` if it has several fields, else the same for all stars;
+        - ``.db``, ``.sqlite``: :class:`OpSim`; ``.dat``, ``.txt``: :func:`read_epochs` if it holds numbers only, else
+          :class:`FieldLog`, or :class:`VisitTable` if it has positions; ``.h5``: :class:`EpochLibrary`; ``.toml`` or
+          the name of a recipe: :func:`load_recipe`.
 
     Raises
     ------
@@ -61,10 +64,11 @@ def as_cadence(obj: Any) -> Cadence:
         return obj
     if hasattr(obj, "mjd") and hasattr(obj, "scale"):
         return from_arrays(obj)
-    if isinstance(obj, dict) or hasattr(obj, "columns") or hasattr(obj, "colnames"):
-        return from_table(obj)
-    if isinstance(obj, np.ndarray) and obj.dtype.names:
-        return from_table(obj)
+    if is_obs_table(obj):
+        return VisitTable(obj)
+    is_records = isinstance(obj, np.ndarray) and bool(obj.dtype.names)
+    if is_records or isinstance(obj, dict) or hasattr(obj, "columns") or hasattr(obj, "colnames"):
+        return _from_columns(obj, names_of(obj))
     if isinstance(obj, tuple) and len(obj) == 2 and _are_bands(obj[1]):
         return from_arrays(obj[0], obj[1])
     if isinstance(obj, (np.ndarray, list, tuple, range)) or hasattr(obj, "__array__"):
@@ -88,13 +92,14 @@ def _are_bands(value: Any) -> bool:
 def _from_path(obj: str | os.PathLike[str]) -> Cadence:
     text = os.fspath(obj)
     path = Path(text)
-    match path.suffix.lower():
+    kind = ending(path)
+    if kind in ENDINGS:
+        return _from_columns(path, column_names(path))
+    match kind:
         case ".db" | ".sqlite" | ".sqlite3":
             return OpSim(path)
-        case ".parquet" | ".csv" | ".ecsv":
-            return _table(path)
-        case ".dat":
-            return read_epochs(path)
+        case ".dat" | ".txt" | ".log":
+            return _from_text(path)
         case ".h5" | ".hdf5":
             return EpochLibrary(path)
         case ".toml":
@@ -106,5 +111,18 @@ def _from_path(obj: str | os.PathLike[str]) -> Cadence:
     raise UnknownNameError("cadence recipe", text, list_recipes(), hint=f"a cadence may be {_ALLOWED}")
 
 
-def _table(path: Path) -> Cadence:
-    return VisitTable(path) if {"ra", "dec"} <= set(find_columns(column_names(path))) else from_table(path)
+def _from_columns(table: Any, names: list[str]) -> Cadence:
+    found = find_columns(names)
+    if {"ra", "dec"} <= found.keys():
+        return VisitTable(table)
+    if "field" not in found:
+        return from_table(table)
+    log = FieldLog(table)
+    return log if log.per_star else from_table(table)
+
+
+def _from_text(path: Path) -> Cadence:
+    if is_epochs(path):
+        return read_epochs(path)
+    columns = read_log(path)
+    return VisitTable(columns, name=path.stem) if {"ra", "dec"} <= find_columns(columns).keys() else FieldLog(path)

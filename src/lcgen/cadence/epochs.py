@@ -16,7 +16,7 @@ from ..errors import CadenceError, InputError, UnknownNameError
 from ..photometry import BANDS, band_info
 from .visits import FixedCadence, Visits
 
-__all__ = ["EpochLibrary", "read_epochs"]
+__all__ = ["EpochLibrary", "is_epochs", "read_epochs"]
 
 _HDF5 = (".h5", ".hdf5")
 
@@ -71,6 +71,33 @@ def read_epochs(
             raise InputError(f"{path}: the band is not told by the folder's name; give band=, for example band='I'")
     table = Visits(mjd=mjd, band=np.asarray(band_info(band).name))
     return FixedCadence(name=path.stem, table=table)
+
+
+def is_epochs(path: str | os.PathLike[str]) -> bool:
+    """Whether a text file holds the epochs of one star, numbers only, and not a log of fields.
+
+    Raises
+    ------
+    CadenceError
+        If there is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CadenceError(f"{path}: no such file")
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            words = line.split("#", 1)[0].replace(",", " ").split()
+            if words:
+                return len(words) < 3 or all(_number(w) for w in words[:3])
+    return True
+
+
+def _number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_dat(path: Path) -> NDArray[np.float64]:

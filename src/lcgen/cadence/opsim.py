@@ -1,7 +1,8 @@
 """Schedules of the Rubin Observatory's simulators and of its early surveys, in SQLite.
 
-Any vintage: the columns are found by :data:`lcgen.cadence.columns.ALIASES`. Rows are selected in SQL and read
-in blocks, so that a table of millions of visits costs no more memory than the visits that are wanted.
+Any vintage: the columns are found by :data:`lcgen.cadence.columns.ALIASES`. One position is selected in SQL; for many
+positions the pointings alone are read into an index, and then the rows that are wanted, in blocks. So a table of
+millions of visits costs 16 bytes a visit, and what is asked of it.
 """
 
 from __future__ import annotations
@@ -9,37 +10,29 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..errors import CadenceError
-from .columns import band_names, find_columns, mid_exposure, numbers, require
+from .bands import band_names
+from .columns import numbers
+from .layout import DROP_HINT, Columns, Layout, layout_of
 from .positional import PositionalCadence
-from .sky import check_position, check_radius, ra_half_width, separation, unit_vectors
-from .visits import Visits
+from .sky import ra_half_width
 
 __all__ = ["OpSim", "PointingSummary"]
 
 _BLOCK = 20_000
-_UNITS = {
-    "mjd": "d",
-    "start": "d",
-    "depth5": "mag",
-    "seeing": "arcsec",
-    "exposure_time": "s",
-    "visit_time": "s",
-}
-_WANTED = ("ra", "dec", "mjd", "start", "band", "depth5", "seeing", "exposure_time", "visit_time", "night")
-_TABLES = ("observations", "SummaryAllProps", "Summary")
-_FIELD_OF_VIEW = 1.75
-_Block = dict[str, NDArray[Any]]
+_KEYS = 10_000
+_TABLES = ("observations", "SummaryAllProps", "Summary", "exposures", "visits", "CcdVisit", "ccdvisit", "Visit")
+_PER_VISIT = ("depth5", "seeing", "exposure_time", "night", "sky", "airmass")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +42,9 @@ class PointingSummary:
     Attributes
     ----------
     n_visits : int
-        Number of visits.
+        Number of rows.
     visits_per_band : dict
-        Number of visits in each band.
+        Number of rows in each band.
     mjd : tuple of float
         First and last time as stored [d].
     ra, dec : tuple of float
@@ -68,25 +61,32 @@ class PointingSummary:
 class OpSim(PositionalCadence):
     """Visits near a position in a schedule stored as SQLite.
 
-    The star is taken to be seen by every visit that points within `radius`; chip gaps, the corners of the
-    focal plane and the camera's rotation are left out. Times are mid-exposure: a start time is moved by half
-    of ``visitTime``, or else of the exposure time (see :func:`lcgen.cadence.columns.mid_exposure`).
+    Times are mid-exposure: a start time is moved by half of ``visitTime``, or else of the exposure time (see
+    :func:`lcgen.cadence.columns.mid_exposure`). Rows with one time and band are one visit.
 
     Parameters
     ----------
     path : path-like
         The database. It is opened read-only.
-    radius : float
+    radius : float, optional
         Distance of a pointing from the star [deg]. The default, 1.75, is the radius of Rubin's field of view
         of 9.6 deg2 (Ivezic et al. 2019, ApJ 873, 111).
+    footprint : str or Footprint, optional
+        What a visit sees: ``"circle"`` of that radius, ``"lsst"`` for the camera's sensors and the gaps between them,
+        ``"comcam"``, ``"ztf"``, or an object; see :mod:`lcgen.cadence.footprint`. By default the circle; the
+        ZTF camera for its tables, the detector for rows of detectors.
     ra, dec : float, optional
         Position [deg, ICRS] of all stars; without it `visits` needs each star's own.
     table : str, optional
-        Table to read; by default ``observations``, or else the only one.
+        Table to read; by default ``observations``, or that of an older or other vintage, or else the only one.
     bands : sequence of str, optional
         Bands to keep.
     mjd_range : (float, float), optional
         First and last time to keep [d].
+    outside : str
+        ``"raise"``: stars without a visit are an error; ``"empty"``: they are kept, without observations.
+    drop_missing : bool
+        Leave out visits with missing values instead of refusing them.
 
     Raises
     ------
@@ -96,27 +96,41 @@ class OpSim(PositionalCadence):
     Examples
     --------
     >>> OpSim("baseline.db").at(53.1, -28.1)           # doctest: +SKIP
-    >>> OpSim("baseline.db", ra=53.1, dec=-28.1)       # doctest: +SKIP
+    >>> OpSim("baseline.db", footprint="lsst")         # doctest: +SKIP
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
-        radius: float = _FIELD_OF_VIEW,
+        radius: float | None = None,
+        footprint: Any = None,
         ra: float | None = None,
         dec: float | None = None,
         table: str | None = None,
         bands: Sequence[str] | None = None,
         mjd_range: tuple[float, float] | None = None,
+        outside: str = "raise",
+        drop_missing: bool = False,
     ) -> None:
         self.path = Path(path)
-        super().__init__(self.path.stem, radius=radius, ra=ra, dec=dec, bands=bands, mjd_range=mjd_range)
+        self.drop_missing = drop_missing
         if not self.path.is_file():
             raise CadenceError(f"{self.path}: no such file")
-        self.table, self._columns = self._schema(table)
+        self.table, layout = self._schema(table)
+        super().__init__(
+            self.path.stem,
+            layout,
+            footprint=footprint,
+            radius=radius,
+            ra=ra,
+            dec=dec,
+            bands=bands,
+            mjd_range=mjd_range,
+            outside=outside,
+        )
 
-    def _schema(self, table: str | None) -> tuple[str, dict[str, str]]:
+    def _schema(self, table: str | None) -> tuple[str, Layout]:
         tables = [str(r[0]) for r in self._fetch("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")]
         if table is None:
             table = next((t for t in _TABLES if t in tables), tables[0] if len(tables) == 1 else None)
@@ -125,130 +139,172 @@ class OpSim(PositionalCadence):
                 f"{self.path}: no table {table or 'observations'!r}; tables there: {', '.join(tables) or 'none'}"
             )
         names = [str(r[1]) for r in self._fetch(f"PRAGMA table_info({_quote(table)})")]
-        found = find_columns(names)
-        require(found, ("mjd", "band", "ra", "dec"), f"{self.path}, table {table!r}", names)
-        if "mjd" in found:
-            found.pop("start", None)
-        return table, {k: found[k] for k in _WANTED if k in found}
+        source = f"{self.path}, table {table!r}"
+        return table, layout_of(names, source, positions=True, table=table, drop_missing=self.drop_missing)
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
-
-    def _rows(self, sql: str, arguments: Sequence[float] = ()) -> Iterator[list[tuple[Any, ...]]]:
-        """Rows in blocks; the database is closed when the last was read."""
+    # ------------------------------------------------------------------ the database
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            with closing(self._connect()) as connection:
-                cursor = connection.execute(sql, arguments)
-                while rows := cursor.fetchmany(_BLOCK):
-                    yield rows
+            with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+                yield connection
         except sqlite3.Error as error:
             raise CadenceError(f"{self.path}: not a readable SQLite schedule: {error}") from error
 
-    def _fetch(self, sql: str) -> list[tuple[Any, ...]]:
-        return [row for rows in self._rows(sql) for row in rows]
+    def _rows_of(self, sql: str, arguments: Sequence[float] = ()) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows in blocks; the database is closed when the last was read."""
+        with self._open() as connection:
+            cursor = connection.execute(sql, arguments)
+            while rows := cursor.fetchmany(_BLOCK):
+                yield rows
 
-    def _blocks(self, where: str = "1", arguments: Sequence[float] = ()) -> Iterator[_Block]:
-        source = f"{self.path}, table {self.table!r}"
-        names = ", ".join(_quote(c) for c in self._columns.values())
-        sql = f"SELECT {names} FROM {_quote(self.table)} WHERE {where}"
-        for rows in self._rows(sql, arguments):
-            block: _Block = {}
-            for (meaning, column), values in zip(self._columns.items(), zip(*rows, strict=True), strict=True):
-                if meaning == "band":
-                    block[meaning] = np.array(values, dtype=object)
-                else:
-                    block[meaning] = numbers(values, column, _UNITS.get(meaning, ""), source)
-            yield block
+    def _fetch(self, sql: str, arguments: Sequence[float] = ()) -> list[tuple[Any, ...]]:
+        return [row for rows in self._rows_of(sql, arguments) for row in rows]
 
-    def _finish(self, blocks: list[_Block]) -> _Block | None:
-        """Blocks as one, with mid-exposure times, after the cuts in band and time; None if none is left."""
-        if not blocks:
+    def _column(self, meaning: str) -> str:
+        return _quote(self._layout.columns[meaning])
+
+    @cached_property
+    def _wanted_columns(self) -> list[str]:
+        there = self._layout.columns
+        wanted = ["ra", "dec", self._layout.time, "band", *_PER_VISIT]
+        if self._layout.time in ("start", "jd_start"):
+            wanted.append("visit_time")
+        if self.footprint != "circle":
+            wanted.append("rotation")
+        if self._layout.detectors:
+            wanted += ["visit", "x_size", "y_size", "pixel_scale"]
+        return [c for c in wanted if c in there]
+
+    def _clean(self, rows: list[tuple[Any, ...]], *more: str) -> Columns:
+        raw: dict[str, Any] = dict(zip([*self._wanted_columns, *more], zip(*rows, strict=True), strict=True))
+        for meaning, values in raw.items():
+            if meaning in ("band", "visit"):
+                if meaning == "band" and not self.drop_missing and None in values:
+                    self._complain(meaning)
+                continue
+            try:
+                raw[meaning] = np.fromiter(values, dtype=np.int64 if meaning == "key" else np.float64, count=len(rows))
+            except (TypeError, ValueError):
+                # something is missing, or is text: the layout will say so
+                if not self.drop_missing and meaning not in ("sky", "airmass") and None in values:
+                    self._complain(meaning)
+        return self._layout.clean(raw, self._radians)
+
+    def _complain(self, meaning: str) -> None:
+        column, table = self._column(meaning), _quote(self.table)
+        ((missing, n),) = self._fetch(f"SELECT sum({column} IS NULL), count(*) FROM {table}")
+        name = self._layout.columns[meaning]
+        raise CadenceError(f"{self._layout.source}: column {name!r} has {missing} of {n} values missing{DROP_HINT}")
+
+    def _concatenate(self, parts: list[Columns]) -> Columns:
+        if not parts:
+            empty: Columns = {k: np.empty(0) for k in (*self._wanted_columns, "mjd")}
+            return empty | {"band": np.empty(0, dtype=np.uint8)}
+        common = [k for k in parts[0] if all(k in p for p in parts)]
+        return {k: np.concatenate([p[k] for p in parts]) for k in common}
+
+    @cached_property
+    def _radians(self) -> bool:
+        if self._layout.survey != "opsim3":
+            return False
+        ra, dec = self._column("ra"), self._column("dec")
+        inside = f"sum(abs({ra}) <= 6.2831853081 AND abs({dec}) <= 1.5707963278)"
+        sql = f"SELECT count({ra} + {dec}), {inside}, max(abs({ra})) FROM {_quote(self.table)}"
+        ((n, within, largest),) = self._fetch(sql)
+        return self._layout.in_radians(int(n), int(within or 0), float(largest or 0.0))
+
+    # ------------------------------------------------------------------ positions
+    def _positions(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]] | None:
+        if not self._has_keys:
             return None
-        whole = {k: np.concatenate([b[k] for b in blocks]) for k in blocks[0]}
-        whole["band"] = band_names(whole["band"], source=f"{self.path}, column {self._columns['band']!r}")
-        whole["mjd"] = mid_exposure(whole)
-        keep = np.ones(whole["mjd"].size, dtype=bool)
-        if self.bands_wanted is not None:
-            keep &= np.isin(whole["band"], self.bands_wanted)
-        if self.mjd_range is not None:
-            keep &= (whole["mjd"] >= self.mjd_range[0]) & (whole["mjd"] <= self.mjd_range[1])
-        return {k: v[keep] for k, v in whole.items()} if keep.any() else None
+        parts = []
+        sql = f"SELECT {self._column('ra')}, {self._column('dec')}, _rowid_ FROM {_quote(self.table)}"
+        for rows in self._rows_of(sql):
+            try:
+                block = np.fromiter(chain.from_iterable(rows), dtype=np.float64, count=3 * len(rows)).reshape(-1, 3).T
+                ra, dec, key = block
+            except (TypeError, ValueError):
+                ra, dec, key = zip(*rows, strict=True)
+                for meaning, values in (("ra", ra), ("dec", dec)):
+                    if not self.drop_missing and None in values:
+                        self._complain(meaning)
+            lon, lat = self._layout.angles(ra, dec, self._radians)
+            good = np.isfinite(lon)
+            parts.append([np.asarray(key, dtype=np.int64)[good], *(v[good].astype(np.float32) for v in (lon, lat))])
+        if not parts:
+            raise CadenceError(f"{self._layout.source}: the table is empty")
+        key, lon, lat = (np.concatenate(p) for p in zip(*parts, strict=True))
+        return key, lon, lat
 
-    def _select(self, ra: float, dec: float, radius: float) -> Visits:
-        where, arguments = self._window(ra, dec, radius)
-        near = []
-        for block in self._blocks(where, arguments):
-            inside = separation(block["ra"], block["dec"], ra, dec) <= radius
-            if inside.any():
-                near.append({k: v[inside] for k, v in block.items()})
-        found = self._finish(near)
-        if found is None:
-            raise CadenceError(self._nothing(ra, dec, radius))
-        return _visits(found)
+    @cached_property
+    def _has_keys(self) -> bool:
+        # views and tables WITHOUT ROWID have none
+        try:
+            rows = self._fetch(f"SELECT _rowid_ FROM {_quote(self.table)} LIMIT 1")
+        except CadenceError:
+            return False
+        return not rows or rows[0][0] is not None
 
-    def _window(self, ra: float, dec: float, radius: float) -> tuple[str, list[float]]:
-        """SQL that keeps a band in declination and a window in right ascension, however that wraps."""
-        ra_column, dec_column = _quote(self._columns["ra"]), _quote(self._columns["dec"])
-        where, arguments = f"{dec_column} BETWEEN ? AND ?", [dec - radius, dec + radius]
+    def _rows(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], Columns]:
+        names = ", ".join(self._column(c) for c in self._wanted_columns)
+        parts = []
+        with self._open() as connection:
+            for a in range(0, keys.size, _KEYS):
+                part = keys[a : a + _KEYS].tolist()
+                # whole numbers that we made ourselves: nothing to quote
+                among = f"_rowid_ IN ({','.join(map(str, part))}) ORDER BY _rowid_"
+                rows = connection.execute(f"SELECT {names}, _rowid_ FROM {_quote(self.table)} WHERE {among}").fetchall()
+                if len(rows) != len(part):
+                    raise CadenceError(f"{self.path}: the table changed while it was read")
+                parts.append(self._clean(rows, "key"))
+        whole = self._concatenate(parts)
+        return whole.pop("key"), whole
+
+    def _window(self, ra: float, dec: float, radius: float) -> Columns:
+        where, arguments = self._sql_window(ra, dec, radius)
+        names = ", ".join(self._column(c) for c in self._wanted_columns)
+        sql = f"SELECT {names} FROM {_quote(self.table)} WHERE {where}"
+        return self._concatenate([self._clean(rows) for rows in self._rows_of(sql, arguments)])
+
+    def _sql_window(self, ra: float, dec: float, radius: float) -> tuple[str, list[float]]:
+        """SQL that keeps a band in declination and a window in right ascension, however that wraps, and bad rows."""
+        ra_column, dec_column = self._column("ra"), self._column("dec")
+        scale = np.pi / 180.0 if self._radians else 1.0
         # a hair wider than the circle: the cut that decides is the great-circle distance
+        where = f"{dec_column} BETWEEN ? AND ?"
+        arguments = [(dec - radius - 1e-6) * scale, (dec + radius + 1e-6) * scale]
         half = ra_half_width(dec, radius)
         if half is not None:
             turns = [f"{ra_column} BETWEEN ? AND ?"] * 3
             where += f" AND ({' OR '.join(turns)})"
             for turn in (-360.0, 0.0, 360.0):
-                arguments += [ra + turn - half - 1e-6, ra + turn + half + 1e-6]
-        arguments[0] -= 1e-6
-        arguments[1] += 1e-6
-        return where, arguments
+                arguments += [(ra + turn - half - 1e-6) * scale, (ra + turn + half + 1e-6) * scale]
+        # text is larger than any number in SQLite; it is let in to be refused
+        bad = f"{ra_column} >= '' OR {dec_column} >= ''"
+        if not self.drop_missing:
+            bad += f" OR {ra_column} IS NULL OR {dec_column} IS NULL"
+        return f"({where}) OR {bad}", arguments
 
+    def _largest_detector(self) -> float:
+        if "x_size" not in self._layout.columns:
+            return super()._largest_detector()
+        x, y, scale = (self._column(c) for c in ("x_size", "y_size", "pixel_scale"))
+        ((square,),) = self._fetch(f"SELECT max(({x}*{x} + {y}*{y}) * {scale} * {scale}) FROM {_quote(self.table)}")
+        return 0.5 * float(square) ** 0.5 / 3600.0 if square else super()._largest_detector()
+
+    # ------------------------------------------------------------------ what there is
     def _nothing(self, ra: float, dec: float, radius: float) -> str:
         summary = self.pointings()
         cuts = [f"bands {', '.join(self.bands_wanted)}"] if self.bands_wanted is not None else []
         cuts += [f"MJD {self.mjd_range[0]:g} to {self.mjd_range[1]:g}"] if self.mjd_range is not None else []
         return (
-            f"{self.path}: no visit within {radius:g} deg of ra={ra:.4f}, dec={dec:.4f}"
+            f"{self.path}: no visit within {radius:.3g} deg of ra={ra:.4f}, dec={dec:.4f}"
             f"{' with ' + ' and '.join(cuts) if cuts else ''}; its {summary.n_visits} visits lie at "
             f"ra {summary.ra[0]:.2f} to {summary.ra[1]:.2f}, "
             f"dec {summary.dec[0]:.2f} to {summary.dec[1]:.2f}, "
             f"MJD {summary.mjd[0]:.2f} to {summary.mjd[1]:.2f}"
         )
-
-    def visits_many(self, ra: ArrayLike, dec: ArrayLike) -> list[Visits | None]:
-        """The visits of many stars from one pass over the table, which is much faster than a query for each.
-
-        Parameters
-        ----------
-        ra, dec : array_like, shape (n_stars,)
-            Positions [deg, ICRS].
-
-        Returns
-        -------
-        list of Visits or None
-            None for a star without a visit.
-        """
-        from scipy.spatial import KDTree
-
-        pairs = list(zip(np.atleast_1d(ra).tolist(), np.atleast_1d(dec).tolist(), strict=True))
-        if not pairs:
-            return []
-        lon, lat = np.array([check_position(*p) for p in pairs]).T
-        tree = KDTree(unit_vectors(lon, lat))
-        chord = 2.0 * np.sin(np.radians(0.5 * check_radius(self.radius)))
-        near: list[_Block] = []
-        for block in self._blocks():
-            hits = tree.query_ball_point(unit_vectors(block["ra"], block["dec"]), chord)
-            counts = np.array([len(h) for h in hits])
-            if counts.any():
-                rows = np.repeat(np.arange(counts.size), counts)
-                stars = np.concatenate([np.asarray(h, dtype=np.int64) for h in hits if h])
-                near.append({**{k: v[rows] for k, v in block.items()}, "star": stars})
-        found = self._finish(near)
-        if found is None:
-            return [None] * len(pairs)
-        order = np.argsort(found["star"], kind="stable")
-        found = {k: v[order] for k, v in found.items()}
-        edges = np.searchsorted(found["star"], np.arange(len(pairs) + 1))
-        return [_visits({k: v[a:b] for k, v in found.items()}) if b > a else None for a, b in pairwise(edges.tolist())]
 
     @cached_property
     def _bands_found(self) -> tuple[str, ...]:
@@ -267,34 +323,24 @@ class OpSim(PositionalCadence):
         CadenceError
             If the table is empty.
         """
-        time, ra, dec, band = (
-            _quote(self._columns[k]) for k in ("mjd" if "mjd" in self._columns else "start", "ra", "dec", "band")
-        )
+        time, ra, dec, band = (self._column(k) for k in (self._layout.time, "ra", "dec", "band"))
         ranges = ", ".join(f"min({c}), max({c})" for c in (time, ra, dec))
         rows = self._fetch(f"SELECT {band}, count(*), {ranges} FROM {_quote(self.table)} GROUP BY {band}")
-        source = f"{self.path}, table {self.table!r}"
+        source = self._layout.source
         if not rows:
             raise CadenceError(f"{source}: the table is empty")
-        names = band_names(np.array([r[0] for r in rows], dtype=object), source=source)
+        survey = "ztf" if self._layout.survey == "ztf" else ""
+        names = band_names(np.array([r[0] for r in rows], dtype=object), source=source, survey=survey)
         values = numbers([r[1:] for r in rows], "time, ra, dec", "", source)
         counts: dict[str, int] = {}
         for name, n in zip(names.tolist(), values[:, 0].astype(int).tolist(), strict=True):
             counts[name] = counts.get(name, 0) + n
         low, high = values[:, 1::2].min(axis=0), values[:, 2::2].max(axis=0)
+        if self._radians:
+            low[1:], high[1:] = np.degrees(low[1:]), np.degrees(high[1:])
         mjd, lon, lat = ((float(a), float(b)) for a, b in zip(low, high, strict=True))
         return PointingSummary(n_visits=sum(counts.values()), visits_per_band=counts, mjd=mjd, ra=lon, dec=lat)
 
 
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _visits(columns: _Block) -> Visits:
-    return Visits(
-        mjd=columns["mjd"],
-        band=columns["band"],
-        depth5=columns.get("depth5"),
-        seeing=columns.get("seeing"),
-        exposure_time=columns.get("exposure_time"),
-        night=columns.get("night"),
-    )

@@ -153,18 +153,51 @@ class _BlockPlan:
     def __init__(self, block: Block, recipe: Recipe) -> None:
         names = [b for b, n in block.visits.items() for _ in range(n)]
         self.nights = block.nights
-        self.band = np.array([recipe.bands.index(b) for b in names])
+        self.band = np.array([recipe.bands.index(b) for b in names], dtype=np.uint8)
         self.step = np.arange(self.band.size)
         change = np.r_[0, np.cumsum(self.band[1:] != self.band[:-1])]
         self.changing = recipe.night.filter_change * change
         self.length = float(self.step[-1] * recipe.night.separation + self.changing[-1]) / 1440.0
+        self.number = 0  # among the blocks of the recipe
 
-    def offsets(self, recipe: Recipe, n: int, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Times since the first visit [d] of `n` nights, shape (n, n_visits)."""
-        night = recipe.night
-        gap = night.separation * np.exp(night.separation_scatter * generator.standard_normal(n))
-        minutes = gap[:, None] * self.step + self.changing
-        return (minutes + night.jitter * generator.standard_normal(minutes.shape)) / 1440.0
+
+class _Sequences:
+    """The nights chosen for each block, with the random numbers of their visits; worked out together at the end."""
+
+    def __init__(self) -> None:
+        self.block: list[_BlockPlan] = []
+        self.chosen: list[NDArray[np.int64]] = []
+        self.gaps: list[NDArray[np.float64]] = []
+        self.jitters: list[NDArray[np.float64]] = []
+        self.places: list[NDArray[np.float64]] = []
+
+    def draw(self, block: _BlockPlan, chosen: NDArray[np.int64], generator: np.random.Generator) -> None:
+        """Random numbers for the nights `chosen`: of the separation, of each visit, and of the place in the window."""
+        self.block.append(block)
+        self.chosen.append(chosen)
+        self.gaps.append(generator.standard_normal(chosen.size))
+        self.jitters.append(generator.standard_normal((chosen.size, block.band.size)).ravel())
+        self.places.append(generator.random(chosen.size))
+
+    def times(
+        self, recipe: Recipe, plan: RecipePlan, start: NDArray[np.float64], span: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.int64]]:
+        """Times, bands and nights of all visits; `start` and `span` are the window of each night [d]."""
+        night, spec = np.concatenate(self.chosen), recipe.night
+        block = np.repeat([b.number for b in self.block], [c.size for c in self.chosen])
+        length = plan.lengths[block]
+        ends = np.cumsum(length)
+        owner = np.repeat(np.arange(night.size), length)
+        # where each visit stands in the table of all blocks' visits
+        entry = np.arange(owner.size) + (plan.first[block] - (ends - length))[owner]
+        gap = spec.separation * np.exp(spec.separation_scatter * np.concatenate(self.gaps))
+        minutes = gap[owner] * plan.step[entry] + plan.changing[entry]
+        offset = (minutes + spec.jitter * np.concatenate(self.jitters)) / 1440.0
+        window = span[night]
+        # a scattered separation may reach beyond dawn: the sequence is squeezed into the window
+        offset *= np.minimum(1.0, window / np.maximum(offset[ends - 1], 1e-9))[owner]
+        begins = start[night] + np.concatenate(self.places) * (window - offset[ends - 1])
+        return begins[owner] + offset, plan.band[entry], night[owner]
 
 
 class _GroupPlan:
@@ -203,7 +236,15 @@ class RecipePlan:
 
     def __init__(self, recipe: Recipe) -> None:
         self.groups = [_GroupPlan(group, recipe) for group in _groups(recipe.blocks)]
-        self.bands = np.array(recipe.bands)
+        blocks = [block for group in self.groups for block in group.blocks]
+        for number, block in enumerate(blocks):
+            block.number = number
+        self.lengths = np.array([block.band.size for block in blocks])
+        self.first = np.cumsum(self.lengths) - self.lengths
+        self.band = np.concatenate([block.band for block in blocks])
+        self.step = np.concatenate([block.step for block in blocks])
+        self.changing = np.concatenate([block.changing for block in blocks])
+        self.longest_season = max(group.season for group in self.groups)
         self.dark = 1.0 - recipe.moon.loss * recipe.nights.moon**recipe.moon.sharpness
         self.depths = _DepthPlan(recipe.depths, recipe.bands) if recipe.depths else None
 
@@ -233,23 +274,28 @@ def realise(recipe: Recipe, generator: np.random.Generator, seed: int, ra: float
         ra = random_ra if season.ra is None else season.ra
     clear = _clear(seed, nights.number.size, recipe.weather.clear, recipe.weather.cloudy_spell)
 
+    # only the nights that the weather, the Moon and the season leave: the others would be looked at in vain
+    base = clear * plan.dark
+    from_opposition = np.abs(_turn(ra - nights.sun_ra) - 180.0) * 365.25 / 360.0
+    usable = np.flatnonzero((base > 0) & (from_opposition <= plan.longest_season))
+    base, from_opposition = base[usable], from_opposition[usable]
+    midnight, half_length = nights.midnight[usable], nights.half_length[usable]
     # the part of each night in which the field is up, as times from midnight [d]
-    hour_angle = (nights.sidereal - ra + 180.0) % 360.0 - 180.0
+    hour_angle = _turn(nights.sidereal[usable] - ra + 180.0) - 180.0
     transit = -hour_angle / 360.0 * _SIDEREAL_DAY
     reach = season.hour_angle / 24.0 * _SIDEREAL_DAY
-    begin = np.maximum(transit - reach, -nights.half_length)
-    end = np.minimum(transit + reach, nights.half_length)
-    from_opposition = np.abs((ra - nights.sun_ra) % 360.0 - 180.0) * 365.25 / 360.0
+    begin = np.maximum(transit - reach, -half_length)
+    end = np.minimum(transit + reach, half_length)
 
     span = end - begin
-    base = clear * plan.dark
+    moon = nights.moon[usable]
     common = np.clip(1.0 + survey.scatter * generator.standard_normal(), 0.2, 1.8)
-    times, bands, moons, qualities = [], [], [], []
+    sequences = _Sequences()
     # a quality of the night, shared by its visits
-    quality = generator.standard_normal(nights.number.size)
+    quality = generator.standard_normal(nights.number.size)[usable]
     # groups of blocks that need dark time choose first
     for group in plan.groups:
-        weight = base * (group.allowed & (span > group.length) & (from_opposition <= group.season))
+        weight = base * (group.allowed[usable] & (span > group.length) & (from_opposition <= group.season))
         counts = np.array([int(block.nights * common + generator.random()) for block in group.blocks])
         picked = _pick_nights(weight, int(counts.sum()), survey.regularity, generator)
         base[picked] = 0.0
@@ -257,36 +303,32 @@ def realise(recipe: Recipe, generator: np.random.Generator, seed: int, ra: float
         if picked.size < kind.size:
             kind = kind[np.sort(generator.permutation(kind.size)[: picked.size])]
         for k, block in enumerate(group.blocks):
-            chosen = picked[kind == k]
-            offset = block.offsets(recipe, chosen.size, generator)
-            window = span[chosen]
-            last_offset = np.maximum(offset[:, -1], 1e-9)
-            # a scattered separation may reach beyond dawn: the sequence is squeezed into the window
-            offset *= np.minimum(1.0, window / last_offset)[:, None]
-            room = window - offset[:, -1]
-            begins = nights.midnight[chosen] + begin[chosen] + generator.random(chosen.size) * room
-            times.append((begins[:, None] + offset).ravel())
-            bands.append(np.tile(block.band, chosen.size))
-            moons.append(nights.moon[chosen].repeat(block.band.size))
-            qualities.append(quality[chosen].repeat(block.band.size))
-    mjd, band = np.concatenate(times), np.concatenate(bands)
+            sequences.draw(block, picked[kind == k], generator)
+    mjd, band, which = sequences.times(recipe, plan, midnight + begin, span)
     if mjd.size == 0:
         raise CadenceError(f"the recipe {recipe.name!r} leaves no visit for ra={ra:.2f} and seed {seed}")
     depth5 = seeing = None
     if plan.depths is not None:
         d, noise = plan.depths, generator.standard_normal(band.size)
-        seeing = d.seeing.take(band) * np.exp(d.seeing_scatter.take(band) * np.concatenate(qualities))
+        seeing = d.seeing.take(band) * np.exp(d.seeing_scatter.take(band) * quality[which])
         depth5 = (
             d.depth5.take(band)
             + 2.5 * np.log10(d.design_seeing.take(band) / seeing)
-            - d.moon.take(band) * np.concatenate(moons)
+            - d.moon.take(band) * moon[which]
             + d.depth_scatter.take(band) * noise
         )
-    return Visits(
-        mjd=mjd,
-        band=plan.bands[band],
-        depth5=depth5,
-        seeing=seeing,
-        exposure_time=np.full(mjd.size, recipe.exposure_time),
-        night=np.floor(mjd + recipe.site.longitude / 360.0 - 0.5).astype(np.int64),
-    )
+    order = np.argsort(mjd, kind="stable")
+    columns = {
+        "mjd": mjd,
+        "band": band,
+        "exposure_time": np.full(mjd.size, recipe.exposure_time),
+        "night": np.floor(mjd + recipe.site.longitude / 360.0 - 0.5).astype(np.int64),
+    }
+    if depth5 is not None and seeing is not None:
+        columns |= {"depth5": depth5, "seeing": seeing}
+    return Visits.trusted(recipe.bands, {k: v[order] for k, v in columns.items()})
+
+
+def _turn(angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angles within one turn of [0, 360) brought into it [deg]; several times faster than the remainder."""
+    return np.where(angle < 0.0, angle + 360.0, np.where(angle >= 360.0, angle - 360.0, angle))

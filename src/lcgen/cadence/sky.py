@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 
-__all__ = ["check_position", "check_radius", "ra_half_width", "separation", "unit_vectors"]
+__all__ = ["check_position", "check_positions", "check_radius", "ra_half_width", "separation", "unit_vectors"]
 
 
 def check_position(ra: object, dec: object) -> tuple[float, float]:
@@ -27,6 +27,31 @@ def check_position(ra: object, dec: object) -> tuple[float, float]:
     if not (math.isfinite(lon) and -90.0 <= lat <= 90.0):
         raise InputError(f"ra must be finite and dec within [-90, 90] degrees, received {ra!r}, {dec!r}")
     return lon % 360.0, lat
+
+
+def check_positions(
+    ra: ArrayLike, dec: ArrayLike, why: str = "positions"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Positions in degrees, shape (n,) each, right ascensions in [0, 360).
+
+    Raises
+    ------
+    InputError
+        If they differ in number, or one is missing or not on the sky.
+    """
+    try:
+        lon, lat = (np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (ra, dec))
+    except (TypeError, ValueError):
+        raise InputError(f"{why}: ra and dec must be numbers in degrees") from None
+    if lon.ndim != 1 or lon.shape != lat.shape:
+        raise InputError(f"{why}: ra and dec must have one shape (n,), received {lon.shape} and {lat.shape}")
+    lost = ~(np.isfinite(lon) & np.isfinite(lat))
+    if lost.any():
+        raise InputError(f"{why}: {int(lost.sum())} of {lon.size} stars have no ra and dec")
+    bad = np.abs(lat) > 90.0
+    if bad.any():
+        raise InputError(f"{why}: dec must lie within [-90, 90] degrees, received {lat[bad][0]:g}")
+    return np.mod(lon, 360.0), lat
 
 
 def check_radius(radius: object) -> float:

@@ -1,13 +1,14 @@
-"""Schedules in tables: Parquet, CSV, astropy, pandas, or a mapping of columns.
+"""Schedules in tables: Parquet, CSV, FITS, IPAC, astropy, pandas, or a mapping of columns.
 
 The Rubin Data Preview 1 table CcdVisit has a row a detector; rows of one visit are collapsed into one.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +16,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CadenceError, InputError, MissingExtraError
-from .columns import band_names, find_columns, mid_exposure, numbers, require
+from .columns import find_columns
+from .grouping import collapse
+from .layout import Columns, Layout, layout_of
 from .positional import PositionalCadence
 from .sky import separation
 from .visits import FixedCadence, Visits
 
-__all__ = ["VisitTable", "column_names", "from_table", "read_columns"]
+__all__ = ["ENDINGS", "VisitTable", "column_names", "ending", "from_table", "is_obs_table", "names_of", "read_table"]
 
-_UNITS = {
-    "mjd": "d",
-    "start": "d",
-    "ra": "deg",
-    "dec": "deg",
-    "depth5": "mag",
-    "seeing": "arcsec",
-    "exposure_time": "s",
-    "visit_time": "s",
+ENDINGS: dict[str, str] = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "ascii.csv",
+    ".csv.gz": "ascii.csv",
+    ".ecsv": "ascii.ecsv",
+    ".tbl": "ascii.ipac",
+    ".fits": "fits",
+    ".fits.gz": "fits",
 }
-# Two visits of one telescope cannot be closer in time than this; rows that are belong to one visit.
-_SAME_VISIT_DAYS = 0.5 / 86400.0
+"""Ending of a file -> its format: Parquet, or a name that astropy has for it."""
 
 
-def read_columns(table: Any, *, positions: bool = False) -> tuple[dict[str, NDArray[Any]], str]:
-    """Columns of a schedule by meaning (see :data:`lcgen.cadence.columns.ALIASES`), and what to call it.
+# Fields of OGLE-IV, without or with the chip: LMC501.12
+_OGLE_FIELD = re.compile(r"^(BLG|LMC|SMC|MBR|GD|DG)\d+(\.\d+)?$")
+
+
+def ending(path: Path) -> str:
+    """The ending that tells the kind of a file, ``.csv.gz`` whole."""
+    return "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+
+
+def read_table(table: Any, *, positions: bool = False, drop_missing: bool = False) -> tuple[Layout, Columns, str]:
+    """Columns of a schedule by meaning (see :data:`lcgen.cadence.columns.ALIASES`).
 
     Parameters
     ----------
-    table : path-like, astropy Table, pandas DataFrame, structured array or mapping
-        A path must end in ``.parquet``, ``.csv`` or ``.ecsv``.
+    table : path-like, astropy Table, pandas DataFrame, structured array, mapping or LightCurveLynx ObsTable
+        A path must have one of the :data:`ENDINGS`.
     positions : bool
         Whether ``ra`` and ``dec`` must be there.
+    drop_missing : bool
+        Leave out visits with missing values instead of refusing them.
+
+    Returns
+    -------
+    layout, columns, name
+        ``columns["band"]`` holds positions in ``layout.bands``; `name` is what to call the schedule.
 
     Raises
     ------
@@ -53,45 +71,55 @@ def read_columns(table: Any, *, positions: bool = False) -> tuple[dict[str, NDAr
     MissingExtraError
         If a Parquet file is given and pyarrow is not installed.
     """
+    survey = ""
     if isinstance(table, (str, os.PathLike)):
         path = Path(table)
-        source, name = str(path), path.stem
+        source, name = str(path), path.name.removesuffix(ending(path)) or path.stem
         names, take = _read_file(path)
+    elif is_obs_table(table):
+        source = name = type(table).__name__
+        names, take, survey = _of_obs_table(table)
     else:
         source = name = "table"
-        names = _names_of(table)
+        names = names_of(table)
         take = table.__getitem__
-    found = find_columns(names)
-    require(found, ("mjd", "band", *(("ra", "dec") if positions else ())), source, names)
-    if "mjd" in found:
-        found.pop("start", None)
-    n = int(np.size(take(found.get("mjd", found.get("start")))))
+    layout = layout_of(names, source, positions=positions, drop_missing=drop_missing, survey=survey)
+    raw = {meaning: take(column) for meaning, column in layout.columns.items()}
+    n = int(np.size(raw[layout.time]))
     if n == 0:
         raise CadenceError(f"{source}: the table is empty")
-    columns: dict[str, NDArray[Any]] = {}
-    for meaning, column in found.items():
-        values = take(column)
-        if meaning == "band":
-            columns[meaning] = band_names(values, n, f"{source}, column {column!r}")
-        elif meaning == "visit":
-            columns[meaning] = np.asarray(values)
-        elif meaning in ("mjd", "start") and hasattr(values, "mjd") and hasattr(values, "scale"):
-            columns[meaning] = numbers(values.mjd, column, "d", source)
-        else:
-            columns[meaning] = numbers(values, column, _UNITS.get(meaning, ""), source)
-    for meaning, values in columns.items():
-        if values.shape != (n,):
-            raise CadenceError(f"{source}: column {found[meaning]!r} has shape {values.shape}, expected ({n},)")
-    columns["mjd"] = mid_exposure(columns)
-    return columns, name
+    if np.ndim(raw["band"]) == 0:
+        raw["band"] = np.full(n, raw["band"])
+    for meaning, values in raw.items():
+        if np.shape(values) != (n,):
+            raise CadenceError(
+                f"{source}: column {layout.columns[meaning]!r} has shape {np.shape(values)}, expected ({n},)"
+            )
+    columns = layout.clean(raw)
+    if not layout.survey and "field" in columns and _is_ogle(columns["field"]):
+        layout = dataclasses.replace(layout, survey="ogle")
+    if columns["mjd"].size == 0:
+        raise CadenceError(f"{source}: no visit is left of {n}: each has a missing value")
+    return layout, columns, name
+
+
+def _is_ogle(fields: NDArray[Any]) -> bool:
+    return fields.size > 0 and all(_OGLE_FIELD.match(str(f)) for f in fields[:100].tolist())
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
-    """Names of the columns of a Parquet or CSV file."""
-    return _read_file(Path(path))[0]
+    """Names of the columns of a file."""
+    return _read_file(Path(path), names_only=True)[0]
 
 
-def _names_of(table: Any) -> list[str]:
+def names_of(table: Any) -> list[str]:
+    """Names of the columns of a table in memory.
+
+    Raises
+    ------
+    InputError
+        If it is no table.
+    """
     if hasattr(table, "colnames"):
         return [str(c) for c in table.colnames]
     if hasattr(table, "columns"):
@@ -106,23 +134,47 @@ def _names_of(table: Any) -> list[str]:
     )
 
 
-def _read_file(path: Path) -> tuple[list[str], Any]:
+def is_obs_table(table: Any) -> bool:
+    """Whether `table` is an ``ObsTable`` or ``OpSim`` of LightCurveLynx, told by its members."""
+    return all(hasattr(table, a) for a in ("survey_values", "columns", "__getitem__", "__contains__", "radius"))
+
+
+def _of_obs_table(table: Any) -> tuple[list[str], Any, str]:
+    # its columns have standard names; asked by the survey's own name it gives the same column, and only that name
+    # tells a start of a visit from its middle
+    from .columns import ALIASES
+
+    spellings = [n for aliases in ALIASES.values() for a in aliases for n in dict.fromkeys((a, a.lower()))]
+    original = [n for n in spellings if n in table and np.ndim(np.asarray(table[n])) == 1]
+    specific = find_columns([n for n in original if n not in ("time", "epoch")])
+    if any(t in specific for t in ("mjd", "start", "jd", "jd_start")):
+        original = [n for n in original if n not in ("time", "epoch")]
+    called = str(table.survey_values.get("survey_name", "")).lower()
+    return list(dict.fromkeys(original)), table.__getitem__, "ztf" if "ztf" in called else ""
+
+
+def _read_file(path: Path, *, names_only: bool = False) -> tuple[list[str], Any]:
     if not path.is_file():
         raise CadenceError(f"{path}: no such file")
-    if path.suffix == ".parquet":
-        return _read_parquet(path)
-    if path.suffix in (".csv", ".ecsv"):
-        from astropy.table import Table
+    kind = ENDINGS.get(ending(path))
+    if kind is None:
+        raise CadenceError(f"{path}: a visit table must end in {', '.join(ENDINGS)}")
+    if kind == "parquet":
+        return _read_parquet(path, names_only=names_only)
+    from astropy.table import Table
 
-        try:
-            table = Table.read(path, format="ascii.ecsv" if path.suffix == ".ecsv" else "ascii.csv")
-        except Exception as error:  # astropy raises many kinds for a malformed file
-            raise CadenceError(f"{path}: not a readable table: {error}") from error
-        return [str(c) for c in table.colnames], table.__getitem__
-    raise CadenceError(f"{path}: a visit table must end in .parquet, .csv or .ecsv")
+    try:
+        table = Table.read(path, format=kind)
+    except Exception as error:  # astropy raises many kinds for a malformed file
+        raise CadenceError(f"{path}: not a readable table: {_first_line(error)}") from error
+    return [str(c) for c in table.colnames], table.__getitem__
 
 
-def _read_parquet(path: Path) -> tuple[list[str], Any]:
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _read_parquet(path: Path, *, names_only: bool) -> tuple[list[str], Any]:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -131,68 +183,32 @@ def _read_parquet(path: Path) -> tuple[list[str], Any]:
     try:
         with pq.ParquetFile(path) as file:
             names = list(file.schema_arrow.names)
-            wanted = list(find_columns(names).values())
-            table = file.read(columns=wanted) if wanted else None
+            wanted = list(dict.fromkeys(find_columns(names).values()))
+            table = file.read(columns=wanted) if wanted and not names_only else None
     except (pa.ArrowException, OSError) as error:
-        raise CadenceError(f"{path}: not a readable Parquet file: {error}") from error
+        raise CadenceError(f"{path}: not a readable Parquet file: {_first_line(error)}") from error
     return names, lambda column: table.column(column).to_numpy()  # type: ignore[union-attr]
 
 
-def _visits(columns: dict[str, NDArray[Any]]) -> Visits:
-    return Visits(
-        mjd=columns["mjd"],
-        band=columns["band"],
-        depth5=columns.get("depth5"),
-        seeing=columns.get("seeing"),
-        exposure_time=columns.get("exposure_time"),
-        night=columns.get("night"),
-    )
+def visits_of(layout: Layout, columns: Columns) -> Visits:
+    """All rows as visits, one a visit."""
+    whole = collapse(columns, loose=True)
+    kept = {k: v for k, v in whole.items() if k in Visits.__dataclass_fields__}
+    return Visits.trusted(tuple(layout.bands), kept)
 
 
-def _collapse(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """One row a visit: numbers become the median over the visit's detectors.
-
-    Rows belong to one visit if they have one visit identifier, or else if their times agree within half a
-    second in one band.
-    """
-    n = columns["mjd"].size
-    if "visit" in columns:
-        group = np.unique(columns["visit"], return_inverse=True)[1]
-    else:
-        order = np.lexsort((columns["mjd"], columns["band"]))
-        new = np.r_[
-            True,
-            (np.diff(columns["mjd"][order]) > _SAME_VISIT_DAYS)
-            | (columns["band"][order][1:] != columns["band"][order][:-1]),
-        ]
-        group = np.empty(n, dtype=np.int64)
-        group[order] = np.cumsum(new) - 1
-    if group.max() + 1 == n:
-        return columns
-    order = np.argsort(group, kind="stable")
-    edges = np.searchsorted(group[order], np.arange(group.max() + 2))
-    out: dict[str, NDArray[Any]] = {}
-    for name, values in columns.items():
-        if name == "visit":
-            continue
-        ordered = values[order]
-        if name in ("band", "night", "mjd"):
-            out[name] = ordered[edges[:-1]]
-        else:
-            out[name] = np.array([np.median(ordered[a:b]) for a, b in pairwise(edges.tolist())])
-    return out
-
-
-def from_table(table: Any, *, name: str | None = None) -> FixedCadence:
+def from_table(table: Any, *, name: str | None = None, drop_missing: bool = False) -> FixedCadence:
     """A cadence of the visits in a table, the same for every star: positions in it are not looked at.
 
     Parameters
     ----------
-    table : astropy Table, pandas DataFrame, structured array, mapping or path-like
+    table : astropy Table, pandas DataFrame, structured array, mapping, path-like or LightCurveLynx ObsTable
         With columns for time and band at least; the names understood are in
         :data:`lcgen.cadence.columns.ALIASES`.
     name : str, optional
         What to call it.
+    drop_missing : bool
+        Leave out visits with missing values instead of refusing them.
 
     Raises
     ------
@@ -204,8 +220,8 @@ def from_table(table: Any, *, name: str | None = None) -> FixedCadence:
     >>> from_table({"observationStartMJD": [60000.0], "filter": ["r_57"], "visitTime": [34.0]}).bands
     ('r',)
     """
-    columns, found_name = read_columns(table)
-    return FixedCadence(name=name or found_name, table=_visits(_collapse(columns)))
+    layout, columns, found_name = read_table(table, drop_missing=drop_missing)
+    return FixedCadence(name=name or found_name, table=visits_of(layout, columns))
 
 
 class VisitTable(PositionalCadence):
@@ -213,17 +229,23 @@ class VisitTable(PositionalCadence):
 
     Parameters
     ----------
-    table : path-like, astropy Table, pandas DataFrame, structured array or mapping
+    table : path-like, astropy Table, pandas DataFrame, structured array, mapping or LightCurveLynx ObsTable
         With columns for time, band and position.
     radius : float, optional
-        Distance within which a row counts [deg]. By default 1.75 (Rubin's field of view) for rows of visits;
-        for rows of detectors, which tell their size, the radius of the circle with the detector's area.
+        Distance within which a row counts [deg]. By default 1.75 (Rubin's field of view), or what an ObsTable says.
+    footprint : str or Footprint, optional
+        As for :class:`OpSim`. By default rows of detectors, which tell their size, count where the star is on the
+        detector, and rows of ZTF's tables where it is on a CCD.
     ra, dec : float, optional
         Position of all stars [deg, ICRS]; without it `visits` needs each star's own.
     bands : sequence of str, optional
         Bands to keep.
     mjd_range : (float, float), optional
         First and last time to keep [d].
+    outside : str
+        ``"raise"``: stars without a visit are an error; ``"empty"``: they are kept, without observations.
+    drop_missing : bool
+        Leave out visits with missing values instead of refusing them.
     name : str, optional
         What to call it.
 
@@ -231,6 +253,12 @@ class VisitTable(PositionalCadence):
     ------
     CadenceError
         If the table cannot be read, or a column is missing.
+
+    Examples
+    --------
+    >>> table = VisitTable({"mjd": [60000.0], "band": ["r"], "ra": [10.0], "dec": [0.0]})
+    >>> len(table.visits(ra=11.0, dec=0.5))
+    1
     """
 
     def __init__(
@@ -238,21 +266,32 @@ class VisitTable(PositionalCadence):
         table: Any,
         *,
         radius: float | None = None,
+        footprint: Any = None,
         ra: float | None = None,
         dec: float | None = None,
         bands: Sequence[str] | None = None,
         mjd_range: tuple[float, float] | None = None,
+        outside: str = "raise",
+        drop_missing: bool = False,
         name: str | None = None,
     ) -> None:
-        columns, found_name = read_columns(table, positions=True)
-        if radius is None:
-            radius = _detector_radius(columns)
-        super().__init__(name or found_name, radius=radius, ra=ra, dec=dec, bands=bands, mjd_range=mjd_range)
-        keep = np.ones(columns["mjd"].size, dtype=bool)
-        if self.bands_wanted is not None:
-            keep &= np.isin(columns["band"], self.bands_wanted)
-        if mjd_range is not None:
-            keep &= (columns["mjd"] >= mjd_range[0]) & (columns["mjd"] <= mjd_range[1])
+        layout, columns, found_name = read_table(table, positions=True, drop_missing=drop_missing)
+        if radius is None and footprint is None and is_obs_table(table) and not layout.detectors:
+            radius = table.radius
+        self._columns = columns
+        super().__init__(
+            name or found_name,
+            layout,
+            footprint=footprint,
+            radius=radius,
+            ra=ra,
+            dec=dec,
+            bands=bands,
+            mjd_range=mjd_range,
+            outside=outside,
+        )
+        self.n_rows = columns["mjd"].size
+        keep = self._wanted(columns)
         if not keep.any():
             raise CadenceError(f"{self.name}: no visit is in the bands and times asked for")
         self._columns = {k: v[keep] for k, v in columns.items()}
@@ -260,25 +299,31 @@ class VisitTable(PositionalCadence):
     @property
     def bands(self) -> tuple[str, ...]:
         """The bands that occur."""
-        return tuple(np.unique(self._columns["band"]).tolist())
+        return tuple(sorted(self._layout.bands[i] for i in np.unique(self._columns["band"]).tolist()))
 
-    def _select(self, ra: float, dec: float, radius: float) -> Visits:
-        distance = separation(self._columns["ra"], self._columns["dec"], ra, dec)
-        near = distance <= radius
-        if not near.any():
-            lon, lat = self._columns["ra"], self._columns["dec"]
-            best = int(np.argmin(distance))
-            raise CadenceError(
-                f"{self.name}: no visit within {radius:.3g} deg of ra={ra:.4f}, dec={dec:.4f}; "
-                f"its rows lie at ra {lon.min():.2f} to {lon.max():.2f}, "
-                f"dec {lat.min():.2f} to {lat.max():.2f}; the nearest is at "
-                f"ra={lon[best]:.3f}, dec={lat[best]:.3f}, {distance[best]:.3g} deg away"
-            )
-        return _visits(_collapse({k: v[near] for k, v in self._columns.items()}))
+    def _positions(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        return np.arange(self._columns["mjd"].size), self._columns["ra"], self._columns["dec"]
 
+    def _rows(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], Columns]:
+        return keys, {k: v[keys] for k, v in self._columns.items()}
 
-def _detector_radius(columns: dict[str, NDArray[Any]]) -> float:
-    if all(k in columns for k in ("x_size", "y_size", "pixel_scale")):
-        area = columns["x_size"] * columns["y_size"] * (columns["pixel_scale"] / 3600.0) ** 2
-        return float(np.sqrt(np.median(area) / np.pi))
-    return 1.75
+    def _window(self, ra: float, dec: float, radius: float) -> Columns:
+        near = np.abs(self._columns["dec"] - dec) <= radius + 1e-6
+        return {k: v[near] for k, v in self._columns.items()}
+
+    def _largest_detector(self) -> float:
+        if "x_size" not in self._layout.columns:
+            return super()._largest_detector()
+        size = np.hypot(self._columns["x_size"], self._columns["y_size"]) * self._columns["pixel_scale"]
+        return 0.5 * float(size.max()) / 3600.0
+
+    def _nothing(self, ra: float, dec: float, radius: float) -> str:
+        lon, lat = self._columns["ra"], self._columns["dec"]
+        distance = separation(lon, lat, ra, dec)
+        best = int(np.argmin(distance))
+        return (
+            f"{self.name}: no visit within {radius:.3g} deg of ra={ra:.4f}, dec={dec:.4f}; "
+            f"its rows lie at ra {lon.min():.2f} to {lon.max():.2f}, "
+            f"dec {lat.min():.2f} to {lat.max():.2f}; the nearest is at "
+            f"ra={lon[best]:.3f}, dec={lat[best]:.3f}, {distance[best]:.3g} deg away"
+        )

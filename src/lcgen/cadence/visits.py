@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CadenceError, UnknownNameError
-from .columns import band_names, numbers
+from .bands import band_names
+from .columns import check_mjd, numbers
 
-__all__ = ["Cadence", "FixedCadence", "Visits", "from_arrays"]
+__all__ = ["BatchCadence", "Cadence", "FixedCadence", "Visits", "from_arrays"]
 
-# No survey reaches this MJD; a Julian date exceeds it. It is the commonest mix-up of time scales.
-_LATEST_MJD = 1.0e6
+_UNITS = {"depth5": "mag", "seeing": "arcsec", "exposure_time": "s", "sky": "", "airmass": ""}
+_POSITIVE = ("seeing", "exposure_time", "airmass")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +38,10 @@ class Visits:
         Open-shutter time [s].
     night : ndarray of int64, shape (n,), optional
         Number of the night; visits with equal numbers belong to one night.
+    sky : ndarray of float64, shape (n,), optional
+        Brightness of the sky [mag / arcsec^2].
+    airmass : ndarray of float64, shape (n,), optional
+        Airmass.
 
     Raises
     ------
@@ -57,6 +63,8 @@ class Visits:
     seeing: NDArray[np.float64] | None = None
     exposure_time: NDArray[np.float64] | None = None
     night: NDArray[np.int64] | None = None
+    sky: NDArray[np.float64] | None = None
+    airmass: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         mjd = np.atleast_1d(numbers(self.mjd, "mjd", "d"))
@@ -64,15 +72,12 @@ class Visits:
             raise CadenceError(f"column 'mjd' must have one dimension, received shape {mjd.shape}")
         if mjd.size == 0:
             raise CadenceError("a schedule needs at least one visit, received none")
-        if mjd.max() > _LATEST_MJD:
-            raise CadenceError(
-                f"column 'mjd' reaches {mjd.max():.1f}, which looks like a Julian date; subtract 2400000.5"
-            )
+        check_mjd(mjd, "mjd")
         columns: dict[str, NDArray[Any]] = {"mjd": mjd, "band": band_names(self.band, mjd.size)}
-        for name, unit in (("depth5", "mag"), ("seeing", "arcsec"), ("exposure_time", "s")):
+        for name, unit in _UNITS.items():
             if getattr(self, name) is not None:
                 columns[name] = np.atleast_1d(numbers(getattr(self, name), name, unit))
-        for name in ("seeing", "exposure_time"):
+        for name in _POSITIVE:
             if name in columns and (columns[name] <= 0).any():
                 raise CadenceError(f"column {name!r} must be positive, received {columns[name].min():g}")
         if self.night is not None:
@@ -85,13 +90,50 @@ class Visits:
             column.flags.writeable = False
             object.__setattr__(self, name, column)
 
+    @classmethod
+    def trusted(cls, names: Sequence[str], columns: Mapping[str, NDArray[Any]]) -> Visits:
+        """Visits from columns that a reader has checked: nothing is looked at but the signs of columns.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Bands.
+        columns : mapping of str to ndarray, shape (n,)
+            Columns by name, in order of time; ``band`` holds positions in `names`. They are not copied.
+
+        Raises
+        ------
+        CadenceError
+            If a column that must be positive is not.
+        """
+        for name in _POSITIVE:
+            if name in columns and columns[name].size and columns[name].min() <= 0:
+                raise CadenceError(f"column {name!r} must be positive, received {columns[name].min():g}")
+        new = object.__new__(cls)
+        codes = columns["band"]
+        table = _table_of(tuple(names))
+        for name in cls.__dataclass_fields__:
+            values = table[codes] if name == "band" else columns.get(name)
+            if name == "night" and values is not None:
+                values = values.astype(np.int64, copy=False)
+            if values is not None:
+                values = values.view()
+                values.flags.writeable = False
+            object.__setattr__(new, name, values)
+        object.__setattr__(new, "_codes", (tuple(names), codes))
+        return new
+
     def __len__(self) -> int:
         return self.mjd.size
 
     @property
     def bands(self) -> tuple[str, ...]:
         """The bands that occur, in alphabetical order."""
-        return tuple(np.unique(self.band).tolist())
+        known: tuple[tuple[str, ...], NDArray[np.integer]] | None = getattr(self, "_codes", None)
+        if known is None:
+            return tuple(np.unique(self.band).tolist())
+        names, codes = known
+        return tuple(sorted(names[i] for i in np.flatnonzero(np.bincount(codes)).tolist()))
 
     def band_index(self, names: Sequence[str]) -> NDArray[np.uint8]:
         """Position of each visit's band in `names`, shape (n,).
@@ -101,10 +143,14 @@ class Visits:
         UnknownNameError
             If a visit has a band that is not in `names`.
         """
-        found, inverse = np.unique(self.band, return_inverse=True)
-        missing = [b for b in found.tolist() if b not in names]
+        missing = [b for b in self.bands if b not in names]
         if missing:
             raise UnknownNameError("band", missing[0], names)
+        known: tuple[tuple[str, ...], NDArray[np.integer]] | None = getattr(self, "_codes", None)
+        if known is not None:
+            place = {b: i for i, b in enumerate(names)}
+            return np.array([place.get(b, 0) for b in known[0]], dtype=np.uint8)[known[1]]
+        found, inverse = np.unique(self.band, return_inverse=True)
         return np.array([list(names).index(b) for b in found.tolist()], dtype=np.uint8)[inverse]
 
     def select(self, mask: ArrayLike) -> Visits:
@@ -125,6 +171,11 @@ class Visits:
             for name in self.__dataclass_fields__
         }
         return Visits(**picked)
+
+
+@lru_cache(maxsize=64)
+def _table_of(names: tuple[str, ...]) -> NDArray[np.str_]:
+    return np.array(names)
 
 
 @runtime_checkable
@@ -161,6 +212,31 @@ class Cadence(Protocol):
             Seed of what is random in the cadence.
         index : int
             Index of the star; with the seed it names the random stream.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchCadence(Cadence, Protocol):
+    """A cadence that finds the visits of many stars at once, which is used where it is offered.
+
+    With an attribute ``outside = "empty"`` stars without a visit are kept, without observations; otherwise they are an
+    error.
+    """
+
+    def visits_many(
+        self, ra: ArrayLike, dec: ArrayLike, *, seed: int = 0, index: ArrayLike | None = None
+    ) -> Sequence[Visits | None]:
+        """The visits of many stars, each as `visits` would give them; None for a star that has none.
+
+        Parameters
+        ----------
+        ra, dec : array_like, shape (n_stars,)
+            Positions [deg, ICRS]; NaN where a star has none.
+        seed : int
+            Seed of what is random in the cadence.
+        index : array_like of int, shape (n_stars,), optional
+            Indices of the stars; 0, 1, 2 ... by default.
         """
         ...
 

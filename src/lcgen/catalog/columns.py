@@ -26,6 +26,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "mean_mag": ("mean_mag", "meanmag", "mag_mean", "v_css"),
     "distance": ("distance", "dist", "distance_pc"),
     "a_v": ("a_v", "av"),
+    "e_bv": ("e_bv", "ebv", "e_b_v"),
     "t0": ("t0", "t_0", "epoch"),
     "ra": ("ra", "ra_deg", "raj2000", "ra_gaia", "right_ascension"),
     "dec": ("dec", "de", "decl", "dec_deg", "dej2000", "dec_gaia", "declination"),

@@ -11,6 +11,7 @@ from .options import (
     CADENCE_HELP,
     Command,
     add_band,
+    add_detection,
     add_irregular,
     add_model,
     add_noise,
@@ -18,10 +19,12 @@ from .options import (
     add_position,
     add_seed,
     band_for,
+    detection_of,
     progress_of,
     refuse_existing,
     star_params,
 )
+from .sky import add_sky, sky_options
 
 __all__ = ["COMMANDS"]
 
@@ -30,11 +33,12 @@ _log = logging.getLogger(__name__)
 _DESCRIPTION = """\
 Draw stars of every class, observe them under a cadence and write their light curves into one HDF5 file
 (lcgen-ensemble, format 1). The same seed gives the same stars, whatever --batch-size and --workers. A run that was
-interrupted goes on with the same command and --resume. Without --mean-mag magnitudes are absolute, so --noise depth
-wants --mean-mag.
+interrupted goes on with the same command and --resume. Without --mean-mag, --sky or a distance magnitudes are
+absolute, so --noise depth wants one of them.
 """
 _EXAMPLE = """\
   lcgen ensemble --cadence lsst-wfd --per-class 10 --seed 1 --mean-mag 17 21 --noise depth --output ensemble.h5
+  lcgen ensemble --cadence lsst-wfd --per-class 10 --sky rubin --dust smooth --noise lsst --output sky.h5
   lcgen ensemble --cadence css --classes RRLYR ECL --per-class 20 --seed 2 --mean-mag 14 18 --noise CSS --output css.h5
 """
 
@@ -58,6 +62,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
         help="mean magnitude in V: one for all stars, or two limits between which it is drawn star by star",
     )
     add_noise(parser)
+    add_detection(parser)
     add_irregular(parser)
     add_band(parser)
     add_params(parser)
@@ -69,6 +74,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
         help="draw parameters from the population's density to this power; below 1 is wider. Default: %(default)s",
     )
     add_position(parser)
+    add_sky(parser)
     add_model(parser)
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=500, metavar="N", help="stars at once; default: %(default)s")
@@ -80,7 +86,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    params = star_params(args)
+    params, detection = star_params(args), detection_of(args)
     mean_mag = args.mean_mag
     if mean_mag is not None and len(mean_mag) > 2:
         raise InputError(f"--mean-mag takes one magnitude or two limits, received {len(mean_mag)} numbers")
@@ -94,6 +100,7 @@ def _run(args: argparse.Namespace) -> None:
     _log.info("filters %s observed in %s", ", ".join(cadence.bands), band or "the bands of the same name")
     draw_options = {"temper": args.temper} if args.temper != 1.0 else {}
     draw_options |= {"extrapolate": True} if args.extrapolate else {}
+    draw_options |= sky_options(args, cadence)
     try:
         summary = generate_ensemble(
             generator,
@@ -105,6 +112,7 @@ def _run(args: argparse.Namespace) -> None:
             noise=None if args.noise == "none" else args.noise,
             band=band,
             irregular=args.irregular,
+            detection=detection,
             mean_mag=mean_mag[0] if mean_mag and len(mean_mag) == 1 else mean_mag,
             params=params or None,
             draw_options=draw_options,

@@ -6,9 +6,12 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import InputError
+
+if TYPE_CHECKING:  # pragma: no cover
+    from ..observe import Detection
 
 __all__ = [
     "CADENCE_HELP",
@@ -16,6 +19,7 @@ __all__ = [
     "UsageError",
     "add_band",
     "add_command",
+    "add_detection",
     "add_irregular",
     "add_model",
     "add_noise",
@@ -24,6 +28,7 @@ __all__ = [
     "add_seed",
     "band_for",
     "command_parser",
+    "detection_of",
     "named_values",
     "progress_of",
     "refuse_existing",
@@ -126,9 +131,9 @@ def add_band(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--band",
         metavar="BAND",
-        help="band of the model that the filters of the schedule are observed in: one for all, such as V; 'nearest' "
-        "in wavelength; or a mapping such as g=V,r=V,i=I. Default: the filters as they are, or 'nearest' where the "
-        "schedule has filters that the model lacks",
+        help="band that the filters of the schedule are observed in: one for all, such as V; 'nearest': that of the "
+        "model's training photometry that is nearest in wavelength; or a mapping such as g=V,r=V,i=I. Default: the "
+        "filters as they are",
     )
 
 
@@ -138,7 +143,8 @@ def add_noise(parser: argparse.ArgumentParser) -> None:
         "--noise",
         default="none",
         metavar="NOISE",
-        help="'none'; 'depth': errors from the depths of the schedule; or a survey that the model was trained on, "
+        help="'none'; 'depth': errors from the depths of the schedule; 'lsst': these, with stars that saturate an LSST "
+        "visit left out; or a survey that the model was trained on, "
         "such as CSS: errors like that survey's. Default: %(default)s",
     )
 
@@ -153,6 +159,22 @@ def add_irregular(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_detection(parser: argparse.ArgumentParser) -> None:
+    """``--snr`` and ``--detections-only``."""
+    parser.add_argument(
+        "--snr",
+        type=float,
+        metavar="RATIO",
+        help="say in a column 'detected' which measurements reach this signal-to-noise ratio; needs --noise",
+    )
+    parser.add_argument(
+        "--detections-only",
+        action="store_true",
+        help="leave out measurements below the ratio of --snr (5 where it is not given) instead of keeping all, as "
+        "forced photometry does; a star may then have none",
+    )
+
+
 def add_params(parser: argparse.ArgumentParser) -> None:
     """``--param``."""
     parser.add_argument(
@@ -161,8 +183,8 @@ def add_params(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="a parameter of all stars: period [d], teff [K], abs_mag [mag], fe_h [dex], logg [dex], radius [R_sun], "
-        "amplitude [mag], mean_mag [mag], distance [pc], a_v [mag], t0 [MJD]; may be repeated. What is not given is "
-        "drawn given what is",
+        "amplitude [mag], mean_mag [mag], distance [pc], a_v or e_bv [mag], t0 [MJD]; may be repeated. What is not "
+        "given is drawn given what is",
     )
     parser.add_argument(
         "--extrapolate", action="store_true", help="allow parameters outside the domain the model was trained on"
@@ -218,6 +240,25 @@ def band_for(text: str | None, cadence: Any, generator: Any) -> str | dict[str, 
     if text is not None:
         return named_values(text.split(","), "--band") if "=" in text else text
     return None if set(cadence.bands) <= set(generator.bands) else "nearest"
+
+
+def detection_of(args: argparse.Namespace) -> Detection | None:
+    """What ``--snr`` and ``--detections-only`` ask for.
+
+    Raises
+    ------
+    InputError
+        If the ratio is not positive, or there is no noise.
+    """
+    if args.snr is None and not args.detections_only:
+        return None
+    if args.noise == "none":
+        raise InputError("--snr and --detections-only need --noise: without noise every visit would be a detection")
+    from ..observe import Detection
+
+    return Detection(
+        snr=5.0 if args.snr is None else args.snr, photometry="detections" if args.detections_only else "forced"
+    )
 
 
 def progress_of(args: argparse.Namespace) -> bool | None:

@@ -9,6 +9,7 @@ from .options import (
     CADENCE_HELP,
     Command,
     add_band,
+    add_detection,
     add_irregular,
     add_model,
     add_noise,
@@ -16,9 +17,11 @@ from .options import (
     add_position,
     add_seed,
     band_for,
+    detection_of,
     refuse_existing,
     star_params,
 )
+from .sky import add_sky, sky_options
 
 __all__ = ["COMMANDS"]
 
@@ -42,6 +45,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subclass", metavar="NAME", help="such as RRab, RRc, F, 1O, EA, EW; drawn where not given")
     add_params(parser)
     add_position(parser)
+    add_sky(parser)
     when = parser.add_mutually_exclusive_group(required=True)
     when.add_argument(
         "--cadence",
@@ -51,6 +55,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     when.add_argument("--times", type=float, nargs="+", metavar="MJD", help="times of observation [d]")
     add_band(parser)
     add_noise(parser)
+    add_detection(parser)
     add_irregular(parser)
     add_seed(parser)
     add_model(parser)
@@ -62,7 +67,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> None:
     from .tables import check_format, observations_table, write_table
 
-    params = star_params(args)
+    params, detection = star_params(args), detection_of(args)
     output, stars_output = (None if f is None else refuse_existing(f, args) for f in (args.output, args.stars))
     for path in (output, stars_output):
         if path is not None:
@@ -78,11 +83,12 @@ def _run(args: argparse.Namespace) -> None:
         subclass=args.subclass,
         seed=args.seed,
         extrapolate=args.extrapolate,
+        **sky_options(args, cadence),
     )
     band = band_for(args.band, cadence, generator)
     _log.info("filters %s observed in %s", ", ".join(cadence.bands), band or "the bands of the same name")
     noise = None if args.noise == "none" else args.noise
-    curves = stars.observe(cadence, noise=noise, band=band, irregular=args.irregular)
+    curves = stars.observe(cadence, noise=noise, band=band, irregular=args.irregular, detection=detection)
     if stars_output is not None:
         write_table(curves.stars, stars_output)
     write_table(observations_table(curves), output)

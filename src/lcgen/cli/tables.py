@@ -68,6 +68,8 @@ def observations_table(curves: LightCurves) -> Table:
         values = curves.phase() if name == "phase" else getattr(curves, name)
         column: Any = Column(values, unit=unit, format=_DIGITS[name])
         table[name] = column
+    if curves.detected is not None:
+        table["detected"] = curves.detected
     return table
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..taxonomy import PARAMETERS
-from ._layout import BAND_NAMES, OBSERVATIONS, Block
+from ._layout import BAND_NAMES, OBSERVATIONS, OPTIONAL, Block
 
 __all__ = ["chunk_rows", "create_datasets", "filters_of", "plain_dtype", "update_statistics", "widen_text"]
 
@@ -51,7 +51,8 @@ def create_datasets(h5: Any, block: Block, chunks: tuple[int, int], filters: dic
     filters : dict
         From :func:`filters_of`.
     """
-    for name, (kind, unit, description) in OBSERVATIONS.items():
+    optional = {name: row for name, row in OPTIONAL.items() if name in block.observations}
+    for name, (kind, unit, description) in (OBSERVATIONS | optional).items():
         attributes: dict[str, Any] = {"description": description}
         if unit:
             attributes["unit"] = unit

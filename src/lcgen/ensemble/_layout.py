@@ -14,7 +14,7 @@ from ..lightcurve import LightCurves
 from ..photometry import BANDS
 from ..taxonomy import PARAMETERS
 
-__all__ = ["BAND_NAMES", "OBSERVATIONS", "Block", "column_order", "decode"]
+__all__ = ["BAND_NAMES", "OBSERVATIONS", "OPTIONAL", "Block", "column_order", "decode"]
 
 OBSERVATIONS: dict[str, tuple[str, str, str]] = {
     "mjd": ("<f8", "d", "time of the observation, MJD"),
@@ -25,6 +25,11 @@ OBSERVATIONS: dict[str, tuple[str, str, str]] = {
     "flux_err": ("<f4", "nJy", "error of the flux"),
 }
 """Columns of the observations: type, unit, description."""
+
+OPTIONAL: dict[str, tuple[str, str, str]] = {
+    "detected": ("u1", "", "1 where the measurement reaches the detection limit, else 0"),
+}
+"""Columns of the observations that a file need not have."""
 
 BAND_NAMES = tuple(BANDS)
 """All bands lcgen knows, always in this order, so that indices do not depend on which band is met first."""
@@ -52,6 +57,11 @@ class Block:
     @property
     def n_stars(self) -> int:
         return int(self.ends.size)
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """Columns of the observations that not every file has."""
+        return frozenset(OPTIONAL).intersection(self.observations)
 
     @property
     def n_obs(self) -> int:
@@ -84,6 +94,8 @@ class Block:
                 "flux": np.asarray(lightcurves.flux, dtype="<f4"),
                 "flux_err": np.asarray(lightcurves.flux_err, dtype="<f4"),
             }
+        if lightcurves.detected is not None:
+            observations["detected"] = np.asarray(lightcurves.detected, dtype=np.bool_).astype(np.uint8)
         columns = {str(k): _column(str(k), v) for k, v in lightcurves.columns.items()}
         if "star_id" not in columns or columns["star_id"].dtype.kind != "i":
             raise InputError("light curves need a column star_id of whole numbers to be stored")
@@ -101,12 +113,14 @@ class Block:
         starts = np.cumsum([0, *(b.n_obs for b in blocks[:-1])])
         return cls(
             ends=np.concatenate([b.ends + s for b, s in zip(blocks, starts, strict=True)]),
-            observations={k: np.concatenate([b.observations[k] for b in blocks]) for k in OBSERVATIONS},
+            observations={k: np.concatenate([b.observations[k] for b in blocks]) for k in blocks[0].observations},
             columns={k: np.concatenate([b.columns[k] for b in blocks]) for k in blocks[0].columns},
         )
 
-    def misfit(self, kinds: Mapping[str, np.dtype]) -> str:
+    def misfit(self, kinds: Mapping[str, np.dtype], optional: frozenset[str] | None = None) -> str:
         """How the columns differ from those of earlier blocks, in words; empty where they do not."""
+        if optional is not None and optional != self.optional:
+            return f"a block {'has' if self.optional else 'lacks'} the column detected of the observations"
         missing, extra = sorted(set(kinds) - set(self.columns)), sorted(set(self.columns) - set(kinds))
         if kinds and (missing or extra):
             parts = [f"lacks {', '.join(missing)}"] * bool(missing)
@@ -145,6 +159,7 @@ class Block:
             columns=decode(self.columns),
             measured_flux=self.observations["flux"],
             measured_flux_err=self.observations["flux_err"],
+            detected=self.observations["detected"].astype(np.bool_) if "detected" in self.observations else None,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import rng
 from ..errors import EnsembleError, InputError
+from ..observe.detection import Detection, check_detection
 from ._layout import Block
 from .header import EnsembleHeader
 from .job import EnsembleGenerator, EnsembleJob, class_counts, fingerprint, magnitude_range
@@ -31,6 +32,7 @@ def generate_ensemble(
     noise: Any = None,
     band: str | Mapping[str, str] | None = None,
     irregular: bool = False,
+    detection: Detection | None = None,
     mean_mag: float | tuple[float, float] | None = None,
     params: Any = None,
     draw_options: Mapping[str, Any] | None = None,
@@ -61,8 +63,9 @@ def generate_ensemble(
         Anything :func:`lcgen.as_cadence` understands.
     seed : int
         The seed of the stars, of the noise and of random cadences.
-    noise, band, irregular
-        As in :meth:`lcgen.Stars.observe`.
+    noise, band, irregular, detection
+        As in :meth:`lcgen.Stars.observe`. With a detection limit the file has a column ``detected``; where detections
+        alone are kept, a star may have no observations.
     mean_mag : float or (float, float), optional
         Mean magnitude of all stars, or limits between which it is drawn uniformly, star by star. Without it
         (and without ``distance`` in `params`) magnitudes are absolute.
@@ -133,6 +136,7 @@ def generate_ensemble(
         subclass=request.subclass if (request.subclass != "").any() else None,
         draw_options=dict(draw_options or {}),
         irregular=irregular,
+        detection=check_detection(detection, noise),
     )
     header = EnsembleHeader(
         generator=str(generator.name),
@@ -189,8 +193,14 @@ def _provenance(job: EnsembleJob) -> dict[str, Any]:
         out["noise_fingerprint"] = fingerprint(job.noise)
     if job.irregular:
         out["irregular"] = True
+    if job.detection is not None:
+        out["detection"] = job.detection.to_config()
     if job.draw_options:
-        out["draw_options"] = dict(job.draw_options)
+        plain = (str, int, float, bool, type(None))
+        out["draw_options"] = {
+            name: value if isinstance(value, plain) else f"{type(value).__name__} {fingerprint(value)}"
+            for name, value in job.draw_options.items()
+        }
     if job.known or job.subclass is not None:
         out["given"] = [*job.known, *["subclass"] * (job.subclass is not None)]
         out["given_fingerprint"] = fingerprint([job.known, job.subclass])

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .. import rng
 from ..errors import InputError, UnknownNameError
 from ..lightcurve import LightCurves
+from ..observe.detection import Detection
 from ._layout import Block
 
 __all__ = ["EnsembleGenerator", "EnsembleJob", "ObservableStars", "fingerprint"]
@@ -86,8 +87,8 @@ class EnsembleJob:
         Empty where it is drawn.
     draw_options : mapping
         Further arguments of the generator's ``draw``.
-    irregular : bool
-        As :meth:`lcgen.Stars.observe` takes it.
+    irregular, detection
+        As :meth:`lcgen.Stars.observe` takes them.
     """
 
     classes: Mapping[str, int]
@@ -101,20 +102,15 @@ class EnsembleJob:
     subclass: NDArray[np.str_] | None
     draw_options: Mapping[str, Any] = field(default_factory=dict)
     irregular: bool = False
+    detection: Detection | None = None
 
     @property
     def n_stars(self) -> int:
         """Number of stars of the whole ensemble."""
         return sum(self.classes.values())
 
-    def block(self, generator: EnsembleGenerator, start: int, stop: int) -> Block:
-        """Stars number `start` to `stop` of the ensemble, observed.
-
-        Raises
-        ------
-        InputError
-            If the generator does not number the stars as it was told to.
-        """
+    def stars(self, generator: EnsembleGenerator, start: int, stop: int) -> ObservableStars:
+        """Stars number `start` to `stop` of the ensemble, drawn."""
         ends = np.cumsum(list(self.classes.values()))
         which = np.searchsorted(ends, np.arange(start, stop), side="right")
         ids = np.arange(start, stop, dtype=np.int64) + self.first_star_id
@@ -124,7 +120,7 @@ class EnsembleJob:
             params["mean_mag"] = low + (high - low) * rng.uniforms(self.seed, "mean_mag", ids, 1)[:, 0]
         elif self.mean_mag is not None:
             params["mean_mag"] = np.full(ids.size, self.mean_mag)
-        stars = generator.draw(
+        return generator.draw(
             np.asarray(list(self.classes))[which],
             ids.size,
             params=params or None,
@@ -133,8 +129,20 @@ class EnsembleJob:
             first_id=int(ids[0]),
             **self.draw_options,
         )
-        # stars of other makers need not know the word
+
+    def block(self, generator: EnsembleGenerator, start: int, stop: int) -> Block:
+        """Stars number `start` to `stop` of the ensemble, observed.
+
+        Raises
+        ------
+        InputError
+            If the generator does not number the stars as it was told to.
+        """
+        stars = self.stars(generator, start, stop)
+        ids = np.arange(start, stop, dtype=np.int64) + self.first_star_id
+        # stars of other makers need not know the words
         options: dict[str, Any] = {"irregular": True} if self.irregular else {}
+        options |= {"detection": self.detection} if self.detection is not None else {}
         lightcurves = stars.observe(self.cadence, noise=self.noise, seed=self.seed, band=self.band, **options)
         if not np.array_equal(lightcurves.columns.get("star_id", ()), ids):
             raise InputError(f"the generator did not give its stars the star_id {ids[0]} to {ids[-1]}")

@@ -11,19 +11,29 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from typing import Any, Protocol, TypeVar
 
 from ..errors import EnsembleError
-from ._layout import Block
-from .job import EnsembleGenerator, EnsembleJob
+from .job import EnsembleGenerator
 
-__all__ = ["blocks_from_workers"]
+__all__ = ["BlockJob", "blocks_from_workers"]
+
+B = TypeVar("B", covariant=True)
+
+
+class BlockJob(Protocol[B]):
+    """Work on stars that is cut into blocks."""
+
+    def block(self, generator: Any, start: int, stop: int) -> B:
+        """What comes of stars number `start` to `stop`."""
+        ...
 
 
 @dataclass
 class _Worker:
     """What a worker process knows."""
 
-    job: EnsembleJob
+    job: BlockJob[Any]
     make: Callable[[], EnsembleGenerator] | str
     generator: EnsembleGenerator | None = None
 
@@ -31,7 +41,7 @@ class _Worker:
 _WORKER: list[_Worker] = []
 
 
-def _start(job: EnsembleJob, make: Callable[[], EnsembleGenerator] | str) -> None:
+def _start(job: BlockJob[Any], make: Callable[[], EnsembleGenerator] | str) -> None:
     # an interrupt goes to the whole group of processes; the parent decides what it means
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _WORKER[:] = [_Worker(job=job, make=make)]
@@ -54,7 +64,7 @@ def _load(source: str) -> EnsembleGenerator:
     return load_generator(source)
 
 
-def _work(start: int, stop: int) -> Block:
+def _work(start: int, stop: int) -> Any:
     worker = _WORKER[0]
     if worker.generator is None:
         worker.generator = _load(worker.make) if isinstance(worker.make, str) else worker.make()
@@ -62,17 +72,17 @@ def _work(start: int, stop: int) -> Block:
 
 
 def blocks_from_workers(
-    job: EnsembleJob,
+    job: BlockJob[B],
     make: Callable[[], EnsembleGenerator] | str,
     ranges: Iterable[tuple[int, int]],
     *,
     workers: int,
-) -> Iterator[Block]:
+) -> Iterator[B]:
     """The blocks of stars of `ranges`, in that order.
 
     Parameters
     ----------
-    job : EnsembleJob
+    job : BlockJob
     make : str or callable
         Where each worker loads its generator from, or what makes it.
     ranges : iterable of (start, stop)
@@ -90,7 +100,7 @@ def blocks_from_workers(
     executor = ProcessPoolExecutor(
         max_workers=workers, mp_context=get_context("spawn"), initializer=_start, initargs=(job, make)
     )
-    waiting: deque[Future[Block]] = deque()
+    waiting: deque[Future[B]] = deque()
     try:
         for start, stop in ranges:
             waiting.append(executor.submit(_work, start, stop))

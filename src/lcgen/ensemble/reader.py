@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import EnsembleError, IncompleteEnsembleError, InputError
 from ..lightcurve import LightCurve, LightCurves, table_of
 from ._journal import JournalledFile, journal_path
-from ._layout import OBSERVATIONS, column_order, decode
+from ._layout import OBSERVATIONS, OPTIONAL, column_order, decode
 from .header import EnsembleHeader
 from .writer import partial_path
 
@@ -102,6 +102,7 @@ class Ensemble:
         expected += [
             (stars, "offset", self._n + 1),
             *((observations, name, self.n_observations) for name in OBSERVATIONS),
+            *((observations, name, self.n_observations) for name in OPTIONAL if name in observations),
         ]
         for group, name, rows in expected:
             dataset = group.get(name)
@@ -225,6 +226,7 @@ class Ensemble:
                 name: group[name][low:high] if name in group else np.zeros(0, kind)
                 for name, (kind, _, _) in OBSERVATIONS.items()
             }
+            detected = group["detected"][low:high].astype(np.bool_) if "detected" in group else None
             band = self._band_map[rows["band"]] if high > low else rows["band"]
             if high > low and band.max() == 255:
                 raise EnsembleError("a band index has no name in the attribute names")
@@ -239,6 +241,7 @@ class Ensemble:
             meta={"path": str(self.path), "generator": self.header.generator, "cadence": self.header.cadence},
             measured_flux=rows["flux"],
             measured_flux_err=rows["flux_err"],
+            detected=detected,
         )
 
     def _group(self, name: str) -> Any:

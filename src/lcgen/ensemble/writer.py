@@ -18,7 +18,7 @@ from ..lightcurve import LightCurves
 from ._datasets import chunk_rows, create_datasets, filters_of, plain_dtype, update_statistics, widen_text
 from ._interrupts import deferred_interrupts
 from ._journal import JournalledFile, disk_errors, sync_folder
-from ._layout import OBSERVATIONS, Block
+from ._layout import OPTIONAL, Block
 from .header import EnsembleHeader
 
 __all__ = ["DEFAULT_CHUNK", "DEFAULT_STAR_CHUNK", "Compression", "EnsembleWriter", "partial_path"]
@@ -119,6 +119,7 @@ class EnsembleWriter:
         self._pending_stars = self._pending_rows = 0
         self._committed_stars = self._committed_rows = self._written_rows = 0
         self._kinds: dict[str, np.dtype] = {}
+        self._optional: frozenset[str] | None = None
         self._last_id: int | None = None
         self._open = False
         self._h5: Any = None
@@ -173,6 +174,7 @@ class EnsembleWriter:
             return
         self._check(block)
         self._kinds = self._kinds or {k: v.dtype for k, v in block.columns.items()}
+        self._optional = block.optional
         self._last_id = int(block.columns["star_id"][-1])
         self._pending.append(block)
         self._pending_stars += block.n_stars
@@ -296,6 +298,7 @@ class EnsembleWriter:
             for dataset in self._h5["observations"].values():
                 dataset.resize((rows,))
             self._kinds = {k: plain_dtype(d.dtype) for k, d in columns.items() if k != "offset"}
+            self._optional = frozenset(OPTIONAL).intersection(self._h5["observations"])
             if stars:
                 self._last_id = int(columns["star_id"][stars - 1])
                 if int(columns["offset"][stars]) != rows:
@@ -312,7 +315,7 @@ class EnsembleWriter:
         before = ids[:1] - 1 if self._last_id is None else np.array([self._last_id])
         if np.any(np.diff(np.concatenate([before, ids])) <= 0):
             raise InputError(f"{self.path}: star_id must increase from star to star and from block to block")
-        misfit = block.misfit(self._kinds)
+        misfit = block.misfit(self._kinds, self._optional)
         if misfit:
             raise InputError(f"{self.path}: {misfit}; all blocks need the same columns")
 
@@ -348,12 +351,10 @@ class EnsembleWriter:
                 planned = block.n_obs if self.n_appended == self.n_stars else None
                 chunks = chunk_rows(self._chunk, planned), chunk_rows(self._star_chunk, self.n_stars)
                 create_datasets(self._h5, block, chunks, self._filters)
-            for name in OBSERVATIONS:
+            for name, values in block.observations.items():
                 dataset = self._h5["observations"][name]
                 dataset.resize((rows_to,))
-                dataset[self._written_rows : rows_to] = block.observations[name][
-                    self._written_rows - rows : rows_to - rows
-                ]
+                dataset[self._written_rows : rows_to] = values[self._written_rows - rows : rows_to - rows]
             for name, values in block.columns.items():
                 dataset = self._h5["stars"][name]
                 if values.dtype.kind == "S" and values.dtype.itemsize > dataset.dtype.itemsize:

@@ -12,7 +12,7 @@ from ..rng import stream
 from .pairing import REAL, GroupData
 from .twosample import Estimate
 
-__all__ = ["Classification", "macro_f1", "train_on_synthetic"]
+__all__ = ["Classification", "f1_by_class", "macro_f1", "train_on_synthetic"]
 
 _N_BOOT = 200
 
@@ -46,7 +46,8 @@ class Classification:
     by_class: dict[str, dict[str, float]]
 
 
-def _f1(true: NDArray, predicted: NDArray, n: int, weight: NDArray | None = None) -> NDArray[np.float64]:
+def f1_by_class(true: NDArray, predicted: NDArray, n: int, weight: NDArray | None = None) -> NDArray[np.float64]:
+    """F1 of each of `n` classes, shape (n,), of stars that may have weights."""
     table = np.bincount(true * n + predicted, weights=weight, minlength=n * n).reshape(n, n)
     hit = np.diag(table)
     return 2.0 * hit / np.maximum(table.sum(axis=0) + table.sum(axis=1), 1e-12)
@@ -54,7 +55,7 @@ def _f1(true: NDArray, predicted: NDArray, n: int, weight: NDArray | None = None
 
 def macro_f1(true: NDArray[np.integer], predicted: NDArray[np.integer], n_classes: int) -> float:
     """Mean over classes of the harmonic mean of purity and completeness."""
-    return float(_f1(np.asarray(true), np.asarray(predicted), n_classes).mean())
+    return float(f1_by_class(np.asarray(true), np.asarray(predicted), n_classes).mean())
 
 
 def train_on_synthetic(
@@ -99,7 +100,7 @@ def train_on_synthetic(
         np.bincount(random.integers(0, label.size, label.size), minlength=label.size).astype(float)
         for _ in range(_N_BOOT)
     ]
-    scores = {s: np.array([_f1(label, p, n, w).mean() for w in boots]) for s, p in predicted.items()}
+    scores = {s: np.array([f1_by_class(label, p, n, w).mean() for w in boots]) for s, p in predicted.items()}
     values = {s: macro_f1(label, p, n) for s, p in predicted.items()}
     classes = tuple(g.group.cls for g in groups)
     others = [s for s in sources if s != REAL]
@@ -115,6 +116,7 @@ def train_on_synthetic(
             for s in others
         },
         by_class={
-            s: dict(zip(classes, (float(v) for v in _f1(label, p, n)), strict=True)) for s, p in predicted.items()
+            s: dict(zip(classes, (float(v) for v in f1_by_class(label, p, n)), strict=True))
+            for s, p in predicted.items()
         },
     )

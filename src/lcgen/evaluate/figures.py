@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import MissingExtraError
+from ..report import new_figure, png
 from .pairing import REAL, GroupData
 from .sources import N_PHASE
 
@@ -22,20 +20,6 @@ _REAL, _MADE, _LINE = "#222222", "#c2410c", "#4b93d1"
 _COLUMNS = 6
 _R21_LINEAR = 3.0
 """Above, the second harmonic is the stronger one in a part of the class, and the axis is logarithmic."""
-
-
-def _figure(width: float, height: float) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "plot", "a report with pictures") from error
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _png(figure: Any) -> str:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=90)
-    return base64.b64encode(stream.getvalue()).decode()
 
 
 def figures(card: ReportCard) -> Iterator[tuple[str, str, str]]:
@@ -52,7 +36,7 @@ def figures(card: ReportCard) -> Iterator[tuple[str, str, str]]:
     yield (
         "Rank histograms",
         "Rank of the true star among generated stars of the same period and subclass; flat is right.",
-        _png(_ranks(card)),
+        png(_ranks(card)),
     )
     for pair in card.pairs:
         name = str(pair.group)
@@ -61,13 +45,13 @@ def figures(card: ReportCard) -> Iterator[tuple[str, str, str]]:
                 f"{name}: real beside generated",
                 "Above real stars, below the generated star that is paired with each: the same period, phases and "
                 "noise. The blue line is the noise-free curve, of real stars their own series.",
-                _png(_contact(pair, model)),
+                png(_contact(pair, model)),
             )
         yield (
             f"{name}: period, amplitude and shape",
             "Above real stars, below generated ones, on the same axes. Left the Bailey diagram; then phi21 and R21, "
             "those of the second harmonic for eclipsing and ellipsoidal variables.",
-            _png(_diagrams(pair, model)),
+            png(_diagrams(pair, model)),
         )
 
 
@@ -76,7 +60,7 @@ def _ranks(card: ReportCard) -> Any:
     names = list(groups[0].calibration) if groups else []
     columns = min(_COLUMNS, max(len(groups), 1))
     blocks, n_names = -(-max(len(groups), 1) // columns), max(len(names), 1)
-    figure = _figure(2.0 * columns, 1.35 * n_names * blocks)
+    figure = new_figure(2.0 * columns, 1.35 * n_names * blocks)
     axes = figure.subplots(n_names * blocks, columns, squeeze=False, sharex=True)
     for i in range(blocks * columns):
         first, c = n_names * (i // columns), i % columns
@@ -104,7 +88,7 @@ def _contact(pair: GroupData, model: str) -> Any:
     shown = len(pair.observed[REAL])
     columns = min(_COLUMNS, shown)
     blocks = -(-shown // columns)
-    figure = _figure(2.0 * columns, 1.55 * 2 * blocks)
+    figure = new_figure(2.0 * columns, 1.55 * 2 * blocks)
     axes = figure.subplots(2 * blocks, columns, squeeze=False, sharex=True)
     grid = np.arange(2 * N_PHASE) / N_PHASE
     for ax in axes.ravel()[: 2 * blocks * columns]:
@@ -137,7 +121,7 @@ def _contact(pair: GroupData, model: str) -> Any:
 
 
 def _diagrams(pair: GroupData, model: str) -> Any:
-    figure = _figure(12.0, 5.2)
+    figure = new_figure(12.0, 5.2)
     axes = figure.subplots(2, 3, sharex=True, sharey="col")
     log_period = np.log10(pair.period)
     size = 3.2 if len(pair.curves) < 500 else 2.0

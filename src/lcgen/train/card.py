@@ -27,7 +27,7 @@ def write_card(generator: LightCurveGenerator, report: dict[str, Any]) -> str:
     parts = [
         f"# {generator.name}",
         "",
-        f"Light-curve generator for {', '.join(generator.classes)} in {' and '.join(generator.bands)}. "
+        f"Light-curve generator for {', '.join(generator.classes)} in {' and '.join(generator.trained_bands)}. "
         f"Network: {generator.kind}. Format: `config.json` and `weights.safetensors`.",
         "",
         "## Data",
@@ -91,7 +91,7 @@ def _limits(generator: LightCurveGenerator) -> list[str]:
     for cls in generator.classes:
         domain = generator.domain(cls, "period")
         period = f"{domain[0]:.4g} to {domain[1]:.4g}" if domain else "not known"
-        bands = ", ".join(f"{b}: {_rule(generator.band_rules[cls][b])}" for b in generator.bands)
+        bands = ", ".join(f"{b}: {_rule(generator.band_rules[cls][b])}" for b in generator.trained_bands)
         known = ", ".join(s for s in generator.subclasses[cls]) or "none"
         lines.append(f"| {cls} | {known} | {period} | {', '.join(generator.influences(cls))} | {bands} |")
     transferred = [

@@ -233,12 +233,22 @@ def _reconstructed(
     return parts, texts
 
 
+def _scatter_ratios(curves: PreparedCurves) -> dict[str, float]:
+    """True scatter over quoted errors of each class, and where it was seen in several bands, of each of these."""
+    ratio: dict[str, float] = {}
+    for cls in np.unique(curves.class_name):
+        rows = curves.class_name == cls
+        ratio[str(cls)] = float(np.median(curves.scatter_ratio[rows]))
+        bands = np.unique(curves.band[rows])
+        for k in bands if bands.size > 1 else ():
+            own = rows & (curves.band == k)
+            ratio[f"{cls}/{curves.bands[k]}"] = float(np.median(curves.scatter_ratio[own]))
+    return ratio
+
+
 def _noise_of(name: str, survey: LightCurves, curves: PreparedCurves) -> SurveyNoise:
     own = (curves.survey == name) & (curves.n_harmonics == 0)
-    ratio = {
-        str(c): float(np.median(curves.scatter_ratio[own & (curves.class_name == c)]))
-        for c in np.unique(curves.class_name[own])
-    }
+    ratio = _scatter_ratios(curves.take(own))
     magnitudes, errors = {}, {}
     for k, band in enumerate(survey.band_names):
         rows = survey.band_index == k
