@@ -29,6 +29,7 @@ from lcgen.lightcurve import phase_of
 from lcgen.model.blocks import in_blocks
 
 RECIPE = "lsst-wfd"
+BANDS = ("u", "g", "r", "i", "z", "y")
 
 # name of the stage, light curves in a call, the call
 Stage = tuple[str, int, Callable[[], Any]]
@@ -47,7 +48,8 @@ def stages(gen: LightCurveGenerator, n: int, cls: str) -> list[Stage]:
     condition = 0.3 * np.random.default_rng(1).normal(size=(n, gen.conditioner.n_decoder)).astype(np.float32)
     z = stars.latent.astype(np.float32)
     curves = stars.observe(recipe, band="nearest", seed=2)
-    visits = {"mjd": curves[0].mjd, "band": curves[0].band, "depth5": np.full(len(curves[0]), 24.5)}
+    one = stars[:1].observe(recipe, seed=2)
+    visits = {"mjd": one.mjd, "band": one.band, "depth5": np.full(one.mjd.size, 24.5)}
     star = np.repeat(np.arange(n), np.diff(curves.offsets))
     period, t0 = stars.columns["period"], stars.columns["t0"]
     grids = [gen.decode(stars.columns["class"], stars.columns, stars.latent, b) for b in curves.band_names]
@@ -75,14 +77,12 @@ def stages(gen: LightCurveGenerator, n: int, cls: str) -> list[Stage]:
         ("cadence", n, lambda: [recipe.visits(ra=60.0, dec=-30.0, seed=2, index=i) for i in range(n)]),
         ("evaluate, plain", n, plain_evaluation),
         ("evaluate", n, evaluation),
-        ("observe, one cadence for all", n, lambda: stars.observe(visits, band="nearest", seed=2)),
-        ("observe, with noise", n, lambda: stars.observe(visits, band="nearest", noise="depth", seed=2)),
-        ("observe, own cadences, noise", n, lambda: stars.observe(recipe, band="nearest", noise="depth", seed=2)),
-        (
-            "whole chain",
-            n,
-            lambda: draw().observe(recipe, band="nearest", noise="depth", seed=2),
-        ),
+        ("curves in six bands", n, lambda: stars[:].observe({"mjd": np.full(6, 60000.0), "band": list(BANDS)})),
+        ("observe, one cadence for all", n, lambda: stars.observe(visits, seed=2)),
+        ("observe, with noise", n, lambda: stars.observe(visits, noise="depth", seed=2)),
+        ("observe, own cadences, noise", n, lambda: stars.observe(recipe, noise="depth", seed=2)),
+        ("whole chain, one cadence", n, lambda: draw().observe(visits, noise="depth", seed=2)),
+        ("whole chain", n, lambda: draw().observe(recipe, noise="depth", seed=2)),
     ]
     if gen.kind == "periodic":
         result = [

@@ -19,6 +19,7 @@ from .options import (
     progress_of,
     star_params,
 )
+from .sky import add_sky, sky_options
 
 __all__ = ["COMMANDS"]
 
@@ -32,6 +33,7 @@ command. ':every=2' behind a cadence keeps every second visit in each band.
 _EXAMPLE = """\
   lcgen compare lsst-wfd lsst-ddf --output wfd-ddf
   lcgen compare lsst-wfd lsst-wfd:every=2 --per-class 50 --classes RRLYR CEP --mean-mag 22 25 --output thinned
+  lcgen compare lsst-wfd --per-class 100 --classes RRLYR --sky circle:60,-40,5 --dust smooth --output field
   lcgen compare baseline.db rolling.db --ra 53.1 --dec -28.1 --workers 2 --output rolling
 """
 
@@ -64,6 +66,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     add_band(parser)
     add_params(parser)
     add_position(parser)
+    add_sky(parser)
     add_model(parser)
     search = parser.add_argument_group("measurement")
     search.add_argument(
@@ -122,7 +125,7 @@ def _run(args: argparse.Namespace) -> None:
             noise=args.noise,
             band=None if args.band is None else band_for(args.band, None, generator),
             irregular=args.irregular,
-            draw_options={"extrapolate": True} if args.extrapolate else {},
+            draw_options=({"extrapolate": True} if args.extrapolate else {}) | sky_options(args, args.cadences[0]),
             settings=settings,
             output=args.output,
             workers=args.workers,

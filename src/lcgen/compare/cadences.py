@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ..cadence import Cadence, Visits, as_cadence
+from ..cadence import BatchCadence, Cadence, Visits, as_cadence, visits_of_stars
+from ..cadence.positional import PositionalCadence
 from ..errors import InputError
 
 __all__ = ["FetchedVisits", "ThinnedCadence", "labelled_cadences", "parse_cadence", "thin"]
@@ -52,18 +53,20 @@ class ThinnedCadence:
         """The first, the (n + 1)-th ... visit of a star in each band."""
         return self._kept(self.cadence.visits(ra=ra, dec=dec, seed=seed, index=index))
 
-    def visits_many(self, ra: Any, dec: Any) -> list[Visits | None]:
-        """The visits of many stars, where the cadence can be asked so; None for a star without a visit.
+    @property
+    def outside(self) -> str:
+        """What becomes of stars without a visit, as the cadence has it."""
+        return getattr(self.cadence, "outside", "raise")
 
-        Raises
-        ------
-        InputError
-            If it cannot.
-        """
-        many = getattr(self.cadence, "visits_many", None)
-        if many is None:
-            raise InputError(f"{self.cadence.name}: this cadence gives the visits of one star at a time")
-        return [None if v is None else self._kept(v) for v in many(ra, dec)]
+    def visits_many(
+        self, ra: ArrayLike, dec: ArrayLike, *, seed: int = 0, index: ArrayLike | None = None
+    ) -> list[Visits | None]:
+        """The visits of many stars, at once where the cadence can do that; None for a star without a visit."""
+        if isinstance(self.cadence, PositionalCadence):
+            found = self.cadence.visits_many(ra, dec, seed=seed, index=index)
+        else:
+            found = visits_of_stars(self.cadence, ra, dec, seed=seed, index=index)
+        return [None if v is None else self._kept(v) for v in found]
 
     def _kept(self, visits: Visits) -> Visits:
         band = visits.band_index(visits.bands)
@@ -188,16 +191,14 @@ class FetchedVisits:
     @classmethod
     def of(cls, cadence: Cadence, columns: Mapping[str, NDArray]) -> FetchedVisits | None:
         """Visits at the stars' positions; None for cadences that do not look many positions up at once."""
-        many = getattr(cadence, "visits_many", None)
-        if isinstance(cadence, ThinnedCadence) and not hasattr(cadence.cadence, "visits_many"):
-            many = None
-        if many is None or not cadence.per_star:
+        whole = cadence.cadence if isinstance(cadence, ThinnedCadence) else cadence
+        if not isinstance(whole, PositionalCadence) or not isinstance(cadence, BatchCadence) or not cadence.per_star:
             return None
         ra, dec = (np.asarray(columns[k], dtype=float) for k in ("ra", "dec"))
         if not (np.isfinite(ra).all() and np.isfinite(dec).all()):
             return None  # the cadence says what it lacks
         places, which = np.unique(np.stack([ra, dec], axis=1), axis=0, return_inverse=True)
-        found = many(places[:, 0], places[:, 1])
+        found = cadence.visits_many(places[:, 0], places[:, 1])
         ids = np.asarray(columns["star_id"]).tolist()
         seen = {i: v for i, k in zip(ids, which.ravel().tolist(), strict=True) if (v := found[k]) is not None}
         return cls(name=cadence.name, bands=cadence.bands, found=seen)

@@ -57,6 +57,7 @@ def describe(
         "classes": dict(population.classes),
         "mean_mag": list(mags) if isinstance(mags, tuple) else mags,
         "given": sorted([*population.known, *["subclass"] * (population.subclass is not None)]),
+        "drawn": {k: str(v) for k, v in population.draw_options.items()},
         "irregular": population.irregular,
         "noise": [str(getattr(n, "name", n) or "none") for n in job.noise.values()],
         "bands": list(job.bands),

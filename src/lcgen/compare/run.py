@@ -102,8 +102,9 @@ def _population(
     request = read_request(each, params, allowed_classes=tuple(generator.classes))
     mags = magnitude_range(mean_mag)
     brightness = {"mean_mag", "distance"} & set(request.known)
+    brightness |= {"sky"} & {k for k, v in (draw_options or {}).items() if v is not None}
     if mags is not None and brightness:
-        raise InputError("mean_mag was given, and mean_mag or distance in params besides; give one of them")
+        raise InputError("mean_mag was given, and mean_mag, distance or sky besides; give one of them")
     return EnsembleJob(
         classes=counts,
         seed=seed,

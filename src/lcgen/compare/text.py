@@ -56,7 +56,8 @@ def magnitudes_text(info: dict[str, Any]) -> str:
         return f"mean V magnitudes uniform between {mags[0]:g} and {mags[1]:g}"
     if mags is not None:
         return f"mean V magnitude {mags:g}"
-    return "magnitudes as given by " + (", ".join(info["given"]) or "the population")
+    drawn = ", ".join(f"{k} = {v}" for k, v in info["drawn"].items())
+    return "magnitudes as given by " + (", ".join([*info["given"], *([drawn] if drawn else [])]) or "the population")
 
 
 def tests_text(info: dict[str, Any]) -> str:

@@ -82,7 +82,7 @@ def _matched(css: LightCurves, asas: LightCurves) -> tuple[NDArray[np.intp], NDA
 
     places = np.array([_position(str(s)) for s in asas.columns["id"]]).reshape(-1, 2)
     tree = KDTree(_unit(*(np.asarray(css.columns[c], dtype=float) for c in ("ra", "dec"))))
-    distance, nearest = tree.query(_unit(places[:, 0], places[:, 1]))
+    distance, nearest = (np.asarray(found) for found in tree.query(_unit(places[:, 0], places[:, 1])))
     close = np.flatnonzero(np.degrees(distance) * 3600.0 < _NEAR)
     first = np.unique(nearest[close], return_index=True)[1]  # each star once
     return nearest[close][first], close[first]

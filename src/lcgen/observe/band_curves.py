@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..photometry import BANDS, band_info
+from ..population.relations import color_from_teff, gravity
 from . import atmosphere
 from .binaries import eclipsing_curves, ellipsoidal_ratio, teff_from_brightness
 from .gains import kind_of_star, load_gains
@@ -36,6 +37,8 @@ _FE_H = {"RRLYR": -1.5, "CEP": -0.33, "T2CEP": -1.5, "ACEP": -1.7}
 # Temperatures [K] assumed where a star has none.
 _TEFF = {"ACEP": 6500.0, "CEP": 5800.0, "DSCT": 7500.0, "LPV": 3200.0, "RRLYR": 6600.0, "T2CEP": 5500.0}
 _OTHER_TEFF = 5800.0
+# Classes whose temperatures come from V-I.
+_TEFF_OF_COLOUR = ("ACEP", "CEP", "RRLYR", "T2CEP")
 # Mass [solar] and pulsation constant Q [d] of the fundamental mode that stand behind the gravity of a pulsating star.
 _MASS_Q = {
     "ACEP": (1.5, 0.036),
@@ -64,7 +67,7 @@ class BandStars:
     period : ndarray
         [d]
     teff, logg, fe_h : ndarray
-        Finite: see :meth:`from_columns`.
+        Finite; the temperature is that of the model atmosphere with the star's colour: see :meth:`from_columns`.
     """
 
     class_name: NDArray[np.str_]
@@ -76,7 +79,13 @@ class BandStars:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, NDArray]) -> BandStars:
-        """From the columns of a table of stars; what is not known is assumed by class."""
+        """From the columns of a table of stars; what is not known is assumed by class.
+
+        Temperatures of pulsating stars were made of V-I by a relation of the literature
+        (:func:`lcgen.population.relations.teff_from_color`), which is up to 200 K cooler than the model atmospheres of
+        the same colour. They are taken back to the colour, and the colour to the atmosphere, so that generated stars
+        have the colours of those that the temperatures come from.
+        """
         names, subclass = np.asarray(columns["class"]), np.asarray(columns["subclass"])
         period = np.asarray(columns["period"], dtype=float)
 
@@ -88,14 +97,14 @@ class BandStars:
             kinds, which = np.unique(names, return_inverse=True)
             return np.array([table.get(str(k), other) for k in kinds])[which]
 
-        return cls(
-            class_name=names,
-            subclass=subclass,
-            period=period,
-            teff=known("teff", by_class(_TEFF, _OTHER_TEFF)),
-            logg=known("logg", pulsation_logg(names, subclass, period)),
-            fe_h=known("fe_h", by_class(_FE_H, 0.0)),
-        )
+        teff = known("teff", by_class(_TEFF, _OTHER_TEFF))
+        logg = known("logg", pulsation_logg(names, subclass, period))
+        fe_h = known("fe_h", by_class(_FE_H, 0.0))
+        rows = np.flatnonzero(np.isin(names, _TEFF_OF_COLOUR))
+        if rows.size:
+            colour = color_from_teff(teff[rows], gravity(period[rows]))
+            teff[rows] = atmosphere.teff_from_colour("V", "I", colour, logg[rows], fe_h[rows])
+        return cls(class_name=names, subclass=subclass, period=period, teff=teff, logg=logg, fe_h=fe_h)
 
     def take(self, rows: NDArray) -> BandStars:
         """Fewer stars."""

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "REDDENING",
     "TOTAL_TO_SELECTIVE",
+    "color_from_teff",
     "gaia_g",
     "gravity",
     "teff_from_color",
@@ -35,6 +36,18 @@ def teff_from_color(v_i: ArrayLike, log_g: ArrayLike) -> NDArray[np.float64]:
     v_i = np.asarray(v_i, dtype=float)
     log_t = 3.9020 - 0.2451 * v_i + 0.0099 * np.asarray(log_g, dtype=float)
     return np.where((v_i > 0.2) & (v_i < 1.1), 10.0**log_t, np.nan)
+
+
+def color_from_teff(teff: ArrayLike, log_g: ArrayLike) -> NDArray[np.float64]:
+    """The (V-I)_0 of which :func:`teff_from_color` makes a temperature [K]; its inverse, without its limits.
+
+    Examples
+    --------
+    >>> float(color_from_teff(teff_from_color(0.6, 2.0), 2.0).round(6))
+    0.6
+    """
+    log_t = np.log10(np.asarray(teff, dtype=float))
+    return (3.9020 + 0.0099 * np.asarray(log_g, dtype=float) - log_t) / 0.2451
 
 
 def gaia_g(i: ArrayLike, v_i: ArrayLike) -> NDArray[np.float64]:
