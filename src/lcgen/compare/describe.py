@@ -57,7 +57,7 @@ def describe(
         "classes": dict(population.classes),
         "mean_mag": list(mags) if isinstance(mags, tuple) else mags,
         "given": sorted([*population.known, *["subclass"] * (population.subclass is not None)]),
-        "drawn": {k: str(v) for k, v in population.draw_options.items()},
+        "drawn": {k: _words(v) for k, v in population.draw_options.items()},
         "irregular": population.irregular,
         "noise": [str(getattr(n, "name", n) or "none") for n in job.noise.values()],
         "bands": list(job.bands),
@@ -66,6 +66,12 @@ def describe(
         "cadences": [_cadence(job, label, measured[label]) for label in job.cadences],
         "tests": beyond_three_sigma(table),
     }
+
+
+def _words(value: Any) -> str:
+    """A setting in a few words: of a footprint its kind and area."""
+    area = getattr(value, "area", None)
+    return str(value) if area is None else f"{type(value).__name__} of {float(area):.0f} deg2"
 
 
 def _sources(generator: Any, classes: Mapping[str, int], bands: Sequence[str]) -> dict[str, dict[str, str]]:
