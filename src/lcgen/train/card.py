@@ -8,7 +8,7 @@ import numpy as np
 
 from ..generator import LightCurveGenerator
 from ..observe.irregular import SecondMode, Wander
-from ..taxonomy import CLASS_INFO, PHYSICAL
+from ..taxonomy import PHYSICAL
 
 __all__ = ["write_card"]
 
@@ -91,21 +91,14 @@ def _limits(generator: LightCurveGenerator) -> list[str]:
     for cls in generator.classes:
         domain = generator.domain(cls, "period")
         period = f"{domain[0]:.4g} to {domain[1]:.4g}" if domain else "not known"
-        bands = ", ".join(f"{b}: {_rule(generator.band_rules[cls][b])}" for b in generator.trained_bands)
+        bands = ", ".join(f"{b}: {generator.band_source(cls, b)}" for b in generator.trained_bands)
         known = ", ".join(s for s in generator.subclasses[cls]) or "none"
         lines.append(f"| {cls} | {known} | {period} | {', '.join(generator.influences(cls))} | {bands} |")
-    transferred = [
-        c for c in generator.classes if any(r["source"] != "learned" for r in generator.band_rules[c].values())
+    lines += [
+        "",
+        "Bands that are not learned, and all others that the generator has (LSST, SDSS, ZTF, Gaia, B, R), are derived "
+        "from these: docs/bands.md says how, for which class, and how well.",
     ]
-    if transferred:
-        pulsating = [c for c in transferred if CLASS_INFO[c].base_harmonic == 1]
-        other = [c for c in transferred if c not in pulsating]
-        lines += [
-            "",
-            "A transferred band has the shape of the band it is taken from. Its amplitude ratio is that of the stars "
-            f"with both bands for {', '.join(pulsating) or 'no class'}, and one for {', '.join(other) or 'no class'}: "
-            "an assumption, not a measurement.",
-        ]
     lines += [
         "",
         "Parameters that are given but do not move the curve of a class are carried into the table of stars all the "
@@ -159,12 +152,6 @@ def _second_mode(mode: SecondMode | None) -> str:
     if mode is None:
         return "-"
     return f"{mode.median:.2g} at {mode.ratio:.4f} of the frequency, in {mode.share:.2f} of the stars"
-
-
-def _rule(rule: dict[str, Any]) -> str:
-    if rule["source"] == "learned":
-        return "learned"
-    return f"transferred from {rule['from']} (amplitude x {rule['ratio']:g})"
 
 
 def _population(generator: LightCurveGenerator) -> str:
