@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ from lcgen.figures import (
 from lcgen.figures.amplitudes import observed_changes
 from lcgen.figures.cycle import pulsation_q
 from lcgen.figures.luminosity import absolute_magnitudes, ogle_relations
-from lcgen.figures.passband import passband_rows
+from lcgen.figures.passband import amplitude_rows, passband_rows
 from lcgen.figures.samples import real_pairs, unseen_rr_lyrae
 from lcgen.observe.atmosphere import absolute_magnitude
 from lcgen.observe.band_curves import BandStars
@@ -123,7 +124,8 @@ def test_relation_agrees_with_another_implementation():
     random = np.random.default_rng(2)
     x = random.uniform(0, 1.5, 200)
     y = -2.9 * x - 1.3 + random.normal(0, 0.15, 200)
-    fit, other = fit_relation(x, y, pivot=0.7, clip=10.0), linregress(x - 0.7, y)
+    fit = fit_relation(x, y, pivot=0.7, clip=10.0)
+    other: Any = linregress(x - 0.7, y)
     assert (fit.slope, fit.zero) == pytest.approx((other.slope, other.intercept))
     assert (fit.slope_error, fit.zero_error) == pytest.approx((other.stderr, other.intercept_stderr))
 
@@ -199,6 +201,8 @@ def test_radius_and_temperature_give_the_magnitude_back(samples: dict[str, Stars
 def test_temperature_sequence(samples: dict[str, Stars]):
     cycles = {k: pulsation_cycle(samples[k]) for k in ("RRLYR RRab", "RRLYR RRc")}
     ab, c = (cycles[k].extremes() for k in cycles)
+    for cycle in cycles.values():  # one scale for the mean and for the phases
+        assert np.median(cycle.mean_teff / cycle.teff.mean(axis=1)) == pytest.approx(1.0, abs=0.01)
     assert np.median(samples["RRLYR RRc"].columns["teff"]) > np.median(samples["RRLYR RRab"].columns["teff"]) + 300
     assert np.median(ab["teff_range"]) > np.median(c["teff_range"]) > 300
     assert np.median(ab["radius_ratio"]) > np.median(c["radius_ratio"]) > 1.0
@@ -342,3 +346,19 @@ def test_catalina_is_not_quite_v(samples: dict[str, Stars], data_dir: Path):
         assert 1.5 < row["expected"] < 1.65
         assert 0.8 < row["catalina_over_v"] < 1.0 - row["catalina_over_v_error"]
     assert passband_rows(samples, data_dir / "nowhere") == []
+
+
+def test_amplitudes_of_equal_periods(samples: dict[str, Stars], data_dir: Path):
+    rows = {(r["kind"], r["period_low"]): r for r in amplitude_rows(samples, data_dir)}
+    assert set(rows) == {("RRLYR RRab", 0.5), ("RRLYR RRab", 0.55), ("RRLYR RRc", 0.3)}
+    for row in rows.values():
+        assert row["n_catalina"] > 500 and row["n_stripe_82"] >= 25
+        assert row["generated"] == pytest.approx(row["catalina"], rel=0.15)  # what it was trained on
+        assert row["catalina_over_v"] == pytest.approx(row["catalina"] / row["stripe_82"])
+        assert 0.7 < row["catalina_over_v"] < 1.0 - row["catalina_over_v_error"]
+    # in a V filter, too, another population has the larger amplitudes
+    first = rows["RRLYR RRab", 0.5]
+    assert first["n_ogle_bulge"] > 1000
+    assert first["ogle_bulge"] == pytest.approx(first["stripe_82"], rel=0.1)
+    assert np.isnan(rows["RRLYR RRc", 0.3]["ogle_bulge"])
+    assert amplitude_rows(samples, data_dir / "nowhere") == []

@@ -17,7 +17,6 @@ __all__ = ["BandChange", "band_changes", "fourier_fits", "observed_changes", "se
 _Array = NDArray[np.float64]
 _GRID = np.arange(256) / 256.0
 _MIN_OBSERVATIONS = 25
-_MAX_ERROR = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +104,8 @@ def series_amplitude(coefficients: _Array) -> float:
     return float(np.ptp(fourier_series(coefficients, _GRID)))
 
 
-def fourier_fits(curves: LightCurves) -> dict[str, _Array]:
-    """Fourier coefficients by id, of stars whose first amplitude is known to 5 %."""
+def fourier_fits(curves: LightCurves, *, max_error: float = 0.05) -> dict[str, _Array]:
+    """Fourier coefficients by id, of stars whose first amplitude has at most this relative error."""
     out = {}
     for k in range(len(curves)):
         a, b = int(curves.offsets[k]), int(curves.offsets[k + 1])
@@ -114,7 +113,7 @@ def fourier_fits(curves: LightCurves) -> dict[str, _Array]:
             continue
         phase = curves.mjd[a:b] / float(curves.columns["period"][k]) % 1.0
         fit = fit_fourier(phase, curves.mag[a:b], curves.mag_err[a:b], n_harmonics=8)
-        if fit.scatter * np.sqrt(2.0 / (b - a)) < _MAX_ERROR * float(np.hypot(*fit.coefficients[0])):
+        if fit.scatter * np.sqrt(2.0 / (b - a)) < max_error * float(np.hypot(*fit.coefficients[0])):
             out[str(curves.columns["id"][k])] = fit.coefficients
     return out
 

@@ -25,17 +25,21 @@ class Cycle:
     ----------
     phase : ndarray, shape (n_phase,)
     teff : ndarray
-        Effective temperature [K].
+        Effective temperature [K], on the scale of the model atmospheres.
     radius : ndarray
         [R_sun], NaN where the star has no absolute magnitude.
     mag : ndarray
         Magnitude in the bluer band minus its mean.
+    mean_teff : ndarray, shape (n_stars,)
+        Temperature of the atmosphere with the mean colour [K]. It is higher than the column ``teff`` of pulsating
+        stars by some 100 K: see :meth:`lcgen.observe.band_curves.BandStars.from_columns`.
     """
 
     phase: _Array
     teff: _Array
     radius: _Array
     mag: _Array
+    mean_teff: _Array
 
     def extremes(self) -> dict[str, _Array]:
         """Phases of the brightest, hottest and smallest state of each star and what it does between extremes.
@@ -66,7 +70,7 @@ class Cycle:
 def pulsation_cycle(stars: Stars, blue: str = "sdss_g", red: str = "sdss_i", *, n_phase: int = 256) -> Cycle:
     """Temperature and radius over the cycle from the curves in two bands.
 
-    The colour at each phase is that of the star's effective temperature plus the difference of its two curves; the
+    The colour at each phase is the star's mean colour plus the difference of its two curves; the
     temperature follows by :func:`lcgen.observe.atmosphere.teff_from_colour`, the radius from the magnitude in the
     redder band. Gravity is held at its mean.
 
@@ -95,7 +99,7 @@ def pulsation_cycle(stars: Stars, blue: str = "sdss_g", red: str = "sdss_i", *, 
         red, "V", known.teff, known.logg, known.fe_h
     )
     radius = atmosphere.radius_from(level[:, None] + curves[1], red, teff, logg, fe_h)
-    return Cycle(phase=np.arange(n_phase) / n_phase, teff=teff, radius=radius, mag=curves[0])
+    return Cycle(phase=np.arange(n_phase) / n_phase, teff=teff, radius=radius, mag=curves[0], mean_teff=known.teff)
 
 
 def pulsation_q(period: _Array, radius: _Array, mass: float) -> _Array:

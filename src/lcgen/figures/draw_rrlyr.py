@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..observe.band_curves import BandStars
 from ..report import new_figure
 from ..stars import Stars
 from .cycle import Cycle
@@ -21,7 +22,7 @@ PERIOD_EDGES: dict[str, tuple[float, ...]] = {
     "RRLYR RRab": (0.42, 0.50, 0.56, 0.62, 0.70, 0.85),
 }
 """Edges of the period bins [d]."""
-_TEFF_RANGE = (5800.0, 7400.0)
+_TEFF_RANGE = (5900.0, 7500.0)
 _N_SINGLE = 12
 _RANGES = {"r21": (0.0, 0.8), "phi21": (0.0, 2.0 * np.pi), "phi31": (0.0, 2.0 * np.pi), "rise": (0.0, 0.7)}
 
@@ -41,10 +42,11 @@ def curves_figure(samples: Mapping[str, Stars], bands: tuple[str, str]) -> Any:
         stars = samples[kind]
         period = np.asarray(stars.columns["period"], dtype=float)
         curves = {b: stars.template(128, b) for b in bands}
+        teff = BandStars.from_columns(stars.columns).teff  # the scale of the other pictures
         edges = PERIOD_EDGES[kind]
         for low, high, rows in zip(edges[:-1], edges[1:], binned(period, edges), strict=True):
             for ax, band in zip(axes[:, column], bands, strict=True):
-                _panel(ax, curves[band][rows], np.asarray(stars.columns["teff"], dtype=float)[rows], shade)
+                _panel(ax, curves[band][rows], teff[rows], shade)
                 top = f"{kind.split()[1]}\n{low:.2f}-{high:.2f} d, n = {rows.size}"
                 finish(ax, title=top if band == bands[0] else "", invert=True)
             axes[1, column].set_xlabel("phase", fontsize=8)
@@ -120,8 +122,7 @@ def temperature_figure(samples: Mapping[str, Stars], cycles: Mapping[str, Cycle]
         colour, marker = KIND_STYLE[kind]
         stars, cycle, label = samples[kind], cycles[kind], kind.split()[-1]
         period = np.asarray(stars.columns["period"], dtype=float)
-        teff = np.asarray(stars.columns["teff"], dtype=float)
-        axes[0].plot(period, teff, marker, ms=2.6, mew=0, alpha=0.5, color=colour, label=label)
+        axes[0].plot(period, cycle.mean_teff, marker, ms=2.6, mew=0, alpha=0.5, color=colour, label=label)
         phase = np.append(cycle.phase, cycle.phase + 1.0) - 0.5
         shift = len(cycle.phase) // 2
         known = np.isfinite(cycle.radius).all(axis=1)

@@ -30,7 +30,7 @@ from .luminosity import (
     ogle_relations,
     period_luminosity,
 )
-from .passband import passband_rows
+from .passband import amplitude_rows, passband_rows
 from .samples import draw_kinds, real_pairs, unseen_rr_lyrae
 from .shapes import ShapeTable, gridded_shapes, observed_shapes, shape_rows
 from .style import wavelength_order
@@ -214,7 +214,9 @@ def _temperature(writer: _Writer, gen: Any, samples: dict[str, Stars], folder: P
 def _cycle_row(kind: str, stars: Stars, cycle: Cycle, mass: float) -> dict[str, Any]:
     found = cycle.extremes()
     period = np.asarray(stars.columns["period"], dtype=float)
-    row: dict[str, Any] = {"kind": kind, "n": len(stars), "teff": float(np.median(stars.columns["teff"]))}
+    row: dict[str, Any] = {"kind": kind, "n": len(stars)}
+    # that of the column, and that of the model atmosphere of the same V-I, on whose scale all else is
+    row |= {"teff_column": float(np.median(stars.columns["teff"])), "teff": float(np.median(cycle.mean_teff))}
     known = np.isfinite(found["mean_radius"])
     for name, values in found.items():
         row[name] = float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else np.nan
@@ -282,5 +284,6 @@ def _amplitudes(writer: _Writer, gen: Any, samples: dict[str, Stars], folder: Pa
         for kind, pair in real_pairs(folder, _N_PAIRS, seed=seed).items():
             changes += observed_changes(kind, pair, reference="V", source="OGLE-III LMC")
         writer.table("passband", passband_rows(samples, folder))
+        writer.table("amplitudes", amplitude_rows(samples, folder))
     writer.table("band-changes", [asdict(c) for c in changes])
     writer.picture("band-changes", draw_sky.amplitudes_figure(changes))
