@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -392,15 +393,17 @@ def test_missing_maps_are_told(monkeypatch, tmp_path, capsys):
         DustMapsQuery("sdf")
     with pytest.raises(InputError, match="method 'query'"):
         DustMapsQuery(7)
+    # a configuration of our own: that of the user, or the lack of one, is not touched
+    rc_file = tmp_path / "dustmapsrc"
+    rc_file.write_text(json.dumps({"data_dir": str(tmp_path)}))
+    monkeypatch.setenv("DUSTMAPS_CONFIG_FNAME", str(rc_file))
     config = pytest.importorskip("dustmaps.config").config
-    before = config["data_dir"]
-    config["data_dir"] = str(tmp_path)
-    try:
+    monkeypatch.setattr(config, "fname", str(rc_file))
+    for folder in (str(tmp_path), None):
+        monkeypatch.setattr(config, "_options", {"data_dir": folder})
         for name in ("sfd", "bayestar"):
             with pytest.raises(DataError, match="fetch"):
                 DustMapsQuery(name)
-    finally:
-        config["data_dir"] = before
     assert capsys.readouterr().out == ""
     monkeypatch.setitem(sys.modules, "dustmaps.sfd", None)
     with pytest.raises(MissingExtraError, match="dustmaps"):

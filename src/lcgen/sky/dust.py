@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -236,13 +237,15 @@ def _open(module: str, name: str) -> Any:
     import importlib
 
     try:
-        query = getattr(importlib.import_module(f"dustmaps.{module}"), name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it has no configuration file yet; the error below says what to do
+            query = getattr(importlib.import_module(f"dustmaps.{module}"), name)
     except ImportError:
         raise MissingExtraError("dustmaps", "dust", f"the dust map {module!r}") from None
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what the error below says
             return query()
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:  # TypeError: no folder was ever chosen
         raise DataError(
             f"the files of the dust map {module!r} cannot be read ({error}); download them once with "
             f"dustmaps.{module}.fetch(), or say where they are: dustmaps.config.config['data_dir'] = ..."
