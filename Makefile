@@ -36,7 +36,9 @@ $(VENV)/.lcgen: $(VENV)/.torch pyproject.toml
 	$(PIP) install -c constraints.txt --no-build-isolation --editable '.[plot]'
 	touch $@
 
+# Two packages that the tests hold lcgen against come as source only, and build in an environment of their own.
 $(VENV)/.lcgen-dev: $(VENV)/.torch pyproject.toml
+	$(PIP) install -c constraints.txt dust-extinction sncosmo
 	$(PIP) install -c constraints.txt --no-build-isolation --editable '.[dev]'
 	touch $@ $(VENV)/.lcgen
 

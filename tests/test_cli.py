@@ -25,6 +25,8 @@ COMMANDS = (
     "sample",
     "ensemble",
     "inspect",
+    "verify",
+    "export",
     "compare",
     "figures",
     "plot",
@@ -130,7 +132,10 @@ def test_every_example_runs(
     if command == "periods":
         few = read_pack(data_dir / "lightcurves" / "asas_v.h5", classes=["RRLYR"])[:4]
         write_pack(few, "asas_v.h5", survey="ASAS", band="V", citation="none", time_standard="HJD")
-    if command in ("inspect", "plot"):
+    if command == "export":
+        drawn = ("--per-class", 3, "--mean-mag", 17, 21, "--noise", "depth")
+        assert run("ensemble", "--cadence", "lsst-wfd", *drawn, "--output", "train.h5")[0] == 0
+    if command in ("inspect", "verify", "plot"):
         assert run("ensemble", "--cadence", "css", "--per-class", 3, "--output", "ensemble.h5")[0] == 0
     if command == "compare":  # of few stars: tests/test_compare.py has more
         for name in ("baseline.db", "rolling.db"):

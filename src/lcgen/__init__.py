@@ -104,7 +104,7 @@ _MODULE_OF = {
 
 _SUBMODULES = frozenset(
     {
-        *("cadence", "catalog", "ensemble", "errors", "latent", "observe"),
+        *("cadence", "catalog", "datasets", "ensemble", "errors", "export", "latent", "observe"),
         *("photometry", "plot", "population", "prepare", "sky", "taxonomy"),
     }
 )

@@ -29,7 +29,7 @@ from .population import Population, ShapeRelations, fourier_shape
 from .prepare.conditioning import Conditioner
 from .prepare.split import SPLIT_NAMES, id_hash
 from .sky import DustMap, Footprint
-from .stars import Stars
+from .stars import DecodedBand, Stars
 from .taxonomy import PARAMETERS, PHYSICAL
 
 __all__ = ["LightCurveGenerator", "limit_threads", "load_generator", "shape_band"]
@@ -371,20 +371,25 @@ class LightCurveGenerator:
         with np.errstate(invalid="ignore"):
             standard = self.conditioner.standard_scale(cls_index, wanted)
         standard, z = self._latents(request.classes, cls_index, drawn["subclass"], params, fixed, standard, seed, ids)
+        decoded: dict[str, DecodedBand] = {}
         if self.relations is not None:
             rows = np.flatnonzero(self.relations.concerned(request.classes, drawn["subclass"]) & ~fixed.all(axis=1))
             subclass, own = drawn["subclass"][rows], params[rows]
+            band = shape_band(self.trained_bands)
+            curves = self._decode(cls_index[rows], subclass, own, z[rows], band)
+            decoded[band] = DecodedBand(rows=rows, curves=curves)
             params[rows] = self.relations.draw(
                 class_name=request.classes[rows],
                 subclass=subclass,
                 params=own,
                 given=fixed[rows],
                 scale=standard[rows],
-                shape=self._shape(cls_index[rows], subclass, own, z[rows]),
+                shape=fourier_shape(curves),
                 normals=rng.normals(seed, "parameters", ids[rows], len(PHYSICAL)),
             )
         scale = self.conditioner.natural_scale(cls_index, standard)
         shape = self._decode(cls_index, drawn["subclass"], params, z, _REFERENCE_BAND)
+        decoded[_REFERENCE_BAND] = DecodedBand(rows=np.arange(n), curves=shape)
         peak_to_peak = peak_to_peak_periodic(shape)
         scale = np.where(np.isfinite(wanted), wanted / np.maximum(peak_to_peak, 1e-6), scale)
         columns: dict[str, NDArray] = {
@@ -402,7 +407,9 @@ class LightCurveGenerator:
         columns |= complete_parameters(columns, seed)
         columns |= placing.place(columns, given, seed)
         columns["extrapolated"] = outside
-        return Stars(self, columns=columns, z=z, scale=scale, seed=seed, law=placing.law, r_v=placing.r_v)
+        return Stars(
+            self, columns=columns, z=z, scale=scale, seed=seed, law=placing.law, r_v=placing.r_v, decoded=decoded
+        )
 
     def _latents(
         self,

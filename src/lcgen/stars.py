@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,23 +12,49 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import rng
 from .errors import InputError, UnknownNameError
-from .interpolate import PADDING, evaluate_padded, pad_periodic, resample_periodic
-from .lightcurve import LightCurves, phase_of, table_of
+from .interpolate import PADDING, pad_periodic, resample_periodic
+from .lightcurve import LightCurves, table_of
 from .observe.band_curves import BandStars, derive_curves, mean_offset
 from .observe.detection import Detection, check_detection, select_measurements
 from .observe.extinction import DEFAULT_LAW, DEFAULT_R_V, Law, band_extinction
 from .observe.irregular import Irregularity, Realisation
-from .observe.noise import DepthNoise, NoiseModel, NoiseRequest, NoisyPhotometry, SurveyNoise
+from .observe.noise import DepthNoise, NoiseModel, SurveyNoise
+from .observing import CurveTable, measure, star_chunks
 from .photometry import nearest_band
 from .visit_rows import check_times, visit_rows
 
 if TYPE_CHECKING:  # pragma: no cover
     from astropy.table import Table
 
-__all__ = ["CurveSource", "Stars"]
+__all__ = ["CurveSource", "DecodedBand", "Stars"]
 
-# Rows evaluated at a time, few enough that their intermediate values stay in the processor's cache.
-_CHUNK = 65_536
+
+# Stars of a draw whose decoded curves are kept, two KiB each, until they are observed; of more they are made again.
+_KEPT = 20_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DecodedBand:
+    """Curves that the network has decoded in one band, as :meth:`CurveSource.decode` gives them.
+
+    Attributes
+    ----------
+    rows : ndarray of int64, shape (n,)
+        The stars, in increasing order.
+    curves : ndarray, shape (n, n_grid)
+    """
+
+    rows: NDArray[np.int64]
+    curves: NDArray[np.float64]
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """The curves of stars; None unless all are known."""
+        if rows.size == self.rows.size and np.array_equal(rows, self.rows):
+            return self.curves
+        at = np.searchsorted(self.rows, rows)
+        if at.size and (at[-1] == self.rows.size or not np.array_equal(self.rows[at], rows)):
+            return None
+        return self.curves[at]
 
 
 class CurveSource(Protocol):
@@ -86,6 +113,8 @@ class Stars:
         Seed the stars were drawn with; the default seed of their noise.
     law, r_v
         Extinction law; see :func:`lcgen.observe.extinction_ratio`.
+    decoded : mapping of str to DecodedBand, optional
+        Curves by band that have been decoded already, so that this is not done again.
     """
 
     def __init__(
@@ -98,7 +127,9 @@ class Stars:
         seed: int,
         law: Law = DEFAULT_LAW,
         r_v: float = DEFAULT_R_V,
+        decoded: Mapping[str, DecodedBand] | None = None,
     ) -> None:
+        self._known = dict(decoded or {}) if scale.size <= _KEPT else {}
         self._source, self._z, self._scale = source, z, scale
         self._law, self._r_v = law, r_v
         self.columns: dict[str, NDArray] = dict(columns)
@@ -198,6 +229,10 @@ class Stars:
         """The network's curves in magnitudes minus the mean, of some stars or of all."""
         if band in self._decoded:
             return self._grid(band) if rows is None else self._grid(band)[rows]
+        known = self._known.get(band)
+        curves = None if known is None else known.of(np.arange(len(self)) if rows is None else rows)
+        if curves is not None:
+            return curves * (self._scale if rows is None else self._scale[rows])[:, None]
         if rows is None or rows.size == len(self):
             columns, z, scale = self.columns, self._z, self._scale
         else:
@@ -282,43 +317,30 @@ class Stars:
         ndarray, shape (n_stars, n_times)
         """
         mjd = check_times(times)
-        n, m = len(self), mjd.size
-        band_index, star = np.zeros(n * m, dtype=np.uint8), np.repeat(np.arange(n), m)
-        return self._evaluate([self._band(band)], band_index, star, np.tile(mjd, n)).reshape(n, m)
+        n, m, name = len(self), mjd.size, self._band(band)
+        table, out = self._curve_table([name], None), np.empty(n * m)
+        for stars, rows in star_chunks(m * np.arange(n + 1)):
+            star = np.repeat(np.arange(stars.start, stars.stop), m)
+            band_index = np.zeros(star.size, dtype=np.uint8)
+            out[rows] = table.magnitude(band_index, star, np.tile(mjd, stars.stop - stars.start))
+        return out.reshape(n, m)
 
-    def _evaluate(
-        self,
-        bands: Sequence[str],
-        band_index: NDArray[np.uint8],
-        star: NDArray[np.int64],
-        mjd: NDArray[np.float64],
-        changes: Realisation | None = None,
-    ) -> NDArray[np.float64]:
-        """Noise-free magnitudes, shape (n_obs,), each from its own band, star and time alone; star after star."""
-        n, out = len(self), np.empty(mjd.size)
+    def _curve_table(self, bands: Sequence[str], changes: Realisation | None) -> CurveTable:
         curves, planes = self._planes(bands)
-        # by band and star in one number each, so that all bands are one pass
-        mean = np.concatenate([self.mean_magnitude(b) for b in bands])
-        mean_of, curve_of = n * np.arange(len(bands)), n * np.array(planes, dtype=np.int64)
-        period, t0 = self.columns["period"], self.columns["t0"]
-        if changes is not None and self._sizes.size != n * curves.shape[0]:
+        if changes is not None and self._sizes.size != len(self) * curves.shape[0]:
             self._sizes = np.ptp(curves, axis=2).ravel()
-        step = _CHUNK
-        if changes is not None and n and mjd.size % n == 0 and 0 < mjd.size // n <= _CHUNK:
-            step -= step % (mjd.size // n)  # whole stars, where all have as many observations
-        for a in range(0, mjd.size, step):
-            rows = slice(a, a + step)
-            owner, band = star[rows], band_index[rows]
-            phase = phase_of(mjd[rows], period.take(owner), t0.take(owner))
-            motion = changes.at(owner, mjd[rows]) if changes is not None else None
-            if motion is not None:
-                phase = motion.shifted(phase)
-            curve = curve_of.take(band) + owner
-            values = evaluate_padded(curves, curve, phase)
-            if motion is not None:
-                values = motion.changed(values, self._sizes, curve)
-            out[rows] = values + mean.take(mean_of.take(band) + owner)
-        return out
+        mean = np.zeros(curves.shape[:2])
+        for plane, band in zip(planes, bands, strict=True):
+            mean[plane] = self.mean_magnitude(band)
+        return CurveTable(
+            padded=curves,
+            planes=np.array(planes, dtype=np.int64),
+            mean=mean,
+            period=np.asarray(self.columns["period"]),
+            t0=np.asarray(self.columns["t0"]),
+            changes=changes,
+            sizes=self._sizes,
+        )
 
     # ------------------------------------------------------------------ observations
     def observe(
@@ -381,49 +403,20 @@ class Stars:
             changes, departure = self._changes()
             model = self._without_changes(model)
             columns = columns | {"irregularity": departure}
-        ids = np.asarray(self.columns["star_id"])
         rows = visit_rows(cadence, self.columns, seed)
-        mjd, counts = rows.mjd, rows.counts
         target = [self._map_band(f, band) for f in rows.filters]
         band_names = tuple(dict.fromkeys(target))
-        lookup = np.array([band_names.index(t) for t in target], dtype=np.uint8)
-        band_index = lookup[rows.filter_index]
+        band_index = rows.filter_index
+        if len(band_names) < len(target):  # several filters in one band
+            band_index = np.array([band_names.index(t) for t in target], dtype=np.uint8).take(band_index)
         columns = columns | {f"source_{b}": self.band_source(b) for b in band_names}
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        star = np.repeat(np.arange(len(self)), counts)
-        mag = self._evaluate(band_names, band_index, star, mjd, changes)
+        table = self._curve_table(band_names, changes)
+        measured = measure(table, model, rows, band_index, band_names, self.columns, seed)
         meta: dict[str, Any] = {"seed": seed, "noise": getattr(model, "name", None)}
         meta |= {"irregular": True} if irregular else {}
-        measured = NoisyPhotometry(mag=mag, mag_err=np.zeros_like(mag))
-        if model is not None:
-            with_uniforms = getattr(model, "needs_uniforms", True)
-            with_names = getattr(model, "needs_class_name", True)
-            with_conditions = getattr(model, "needs_conditions", True)
-            normals, uniforms = np.empty(mag.size), np.empty(mag.size if with_uniforms else 0)
-            edges = offsets.tolist()
-            for i, stream in enumerate(rng.star_streams(seed, "noise", ids)):
-                stream.standard_normal(out=normals[edges[i] : edges[i + 1]])
-                if with_uniforms:
-                    stream.random(out=uniforms[edges[i] : edges[i + 1]])
-            class_name = np.asarray(self.columns["class"])
-            measured = model.measure(
-                NoiseRequest(
-                    mag=mag,
-                    band_index=band_index,
-                    band_names=band_names,
-                    depth5=rows.depth5,
-                    class_name=class_name[star] if with_names else class_name[:0],
-                    normals=normals,
-                    uniforms=uniforms,
-                    mjd=mjd,
-                    star=star,
-                    exposure_time=rows.column("exposure_time") if with_conditions else None,
-                    seeing=rows.column("seeing") if with_conditions else None,
-                )
-            )
         curves = LightCurves(
-            offsets=offsets,
-            mjd=mjd,
+            offsets=np.concatenate([[0], np.cumsum(rows.counts)]).astype(np.int64),
+            mjd=rows.mjd,
             mag=measured.mag,
             mag_err=measured.mag_err,
             band_index=band_index,

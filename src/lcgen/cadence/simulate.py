@@ -123,12 +123,29 @@ def _pick_nights(
     )
     taken = np.zeros(usable.size, dtype=bool)
     taken[np.minimum(np.searchsorted(share, places, side="right"), usable.size - 1)] = True
-    missing = wanted - int(taken.sum())
+    missing = wanted - int(np.count_nonzero(taken))
     if missing:
         free = np.flatnonzero(~taken)
-        chance = chance[free]
-        taken[generator.choice(free, size=missing, replace=False, p=chance / chance.sum())] = True
+        taken[free[_choose(chance[free], missing, generator)]] = True
     return usable[taken]
+
+
+def _choose(chance: NDArray[np.float64], wanted: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Which of the entries are among `wanted` different ones, drawn one after the other with these chances.
+
+    The same as ``generator.choice(..., replace=False, p=...)``, from the same numbers, without its checks.
+    """
+    left = chance / chance.sum()
+    chosen = np.zeros(chance.size, dtype=bool)
+    while wanted > 0:
+        numbers = generator.random(wanted)
+        share = np.cumsum(left)
+        share /= share[-1]
+        new = share.searchsorted(numbers, side="right")
+        chosen[new] = True
+        left[new] = 0.0
+        wanted -= int(np.count_nonzero(np.bincount(new)))
+    return chosen
 
 
 def _groups(blocks: Sequence[Block]) -> list[list[Block]]:
@@ -247,6 +264,24 @@ class RecipePlan:
         self.longest_season = max(group.season for group in self.groups)
         self.dark = 1.0 - recipe.moon.loss * recipe.nights.moon**recipe.moon.sharpness
         self.depths = _DepthPlan(recipe.depths, recipe.bands) if recipe.depths else None
+        self._clear: tuple[int, _ClearNights] | None = None
+
+    def clear_nights(self, recipe: Recipe, seed: int) -> _ClearNights:
+        """The nights that weather and Moon leave; kept, as all stars of a run have the same weather."""
+        if self._clear is None or self._clear[0] != seed:
+            self._clear = seed, _ClearNights(recipe, self.dark, seed)
+        return self._clear[1]
+
+
+class _ClearNights:
+    """Nights with a chance, which `base` holds; `number` are their positions in the table of nights."""
+
+    def __init__(self, recipe: Recipe, dark: NDArray[np.float64], seed: int) -> None:
+        nights = recipe.nights
+        base = _clear(seed, nights.number.size, recipe.weather.clear, recipe.weather.cloudy_spell) * dark
+        self.number = np.flatnonzero(base > 0)
+        self.base = base[self.number]
+        self.sun_ra = nights.sun_ra[self.number]
 
 
 def realise(recipe: Recipe, generator: np.random.Generator, seed: int, ra: float | None) -> Visits:
@@ -272,13 +307,13 @@ def realise(recipe: Recipe, generator: np.random.Generator, seed: int, ra: float
     random_ra = generator.uniform(0.0, 360.0)
     if ra is None:
         ra = random_ra if season.ra is None else season.ra
-    clear = _clear(seed, nights.number.size, recipe.weather.clear, recipe.weather.cloudy_spell)
 
     # only the nights that the weather, the Moon and the season leave: the others would be looked at in vain
-    base = clear * plan.dark
-    from_opposition = np.abs(_turn(ra - nights.sun_ra) - 180.0) * 365.25 / 360.0
-    usable = np.flatnonzero((base > 0) & (from_opposition <= plan.longest_season))
-    base, from_opposition = base[usable], from_opposition[usable]
+    clear = plan.clear_nights(recipe, seed)
+    from_opposition = np.abs(_turn(ra - clear.sun_ra) - 180.0) * 365.25 / 360.0
+    in_season = np.flatnonzero(from_opposition <= plan.longest_season)
+    usable = clear.number[in_season]
+    base, from_opposition = clear.base[in_season], from_opposition[in_season]
     midnight, half_length = nights.midnight[usable], nights.half_length[usable]
     # the part of each night in which the field is up, as times from midnight [d]
     hour_angle = _turn(nights.sidereal[usable] - ra + 180.0) - 180.0

@@ -32,13 +32,14 @@ _log = logging.getLogger(__name__)
 
 _DESCRIPTION = """\
 Draw stars of every class, observe them under a cadence and write their light curves into one HDF5 file
-(lcgen-ensemble, format 1). The same seed gives the same stars, whatever --batch-size and --workers. A run that was
-interrupted goes on with the same command and --resume. Without --mean-mag, --sky or a distance magnitudes are
-absolute, so --noise depth wants one of them.
+(lcgen-ensemble, format 1). The same seed gives the same stars, whatever --batch-size, --workers and --shards. A run
+that was interrupted goes on with the same command and --resume. Without --mean-mag, --sky or a distance magnitudes
+are absolute, so --noise depth wants one of them.
 """
 _EXAMPLE = """\
   lcgen ensemble --cadence lsst-wfd --per-class 10 --seed 1 --mean-mag 17 21 --noise depth --output ensemble.h5
   lcgen ensemble --cadence lsst-wfd --per-class 10 --sky rubin --dust smooth --noise lsst --output sky.h5
+  lcgen ensemble --cadence lsst-wfd --per-class 10 --mean-mag 20 --shards 4 --workers 2 --output many.h5
   lcgen ensemble --cadence css --classes RRLYR ECL --per-class 20 --seed 2 --mean-mag 14 18 --noise CSS --output css.h5
 """
 
@@ -77,6 +78,25 @@ def _options(parser: argparse.ArgumentParser) -> None:
     add_sky(parser)
     add_model(parser)
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default: %(default)s")
+    parser.add_argument(
+        "--shards",
+        type=int,
+        metavar="K",
+        help="write K files in the folder FILE.shards, each by one worker at a time, and FILE as a master file that "
+        "shows them as one; the content is the same",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="address or scheduler file (.json) of a Dask scheduler whose workers write the shards",
+    )
+    parser.add_argument(
+        "--retries",
+        type=int,
+        default=3,
+        metavar="N",
+        help="how often shards are taken up again after workers died; default: %(default)s",
+    )
     parser.add_argument("--batch-size", type=int, default=500, metavar="N", help="stars at once; default: %(default)s")
     parser.add_argument(
         "--compression", choices=("gzip", "lzf", "none"), default="gzip", help="default: %(default)s; lzf is faster"
@@ -118,6 +138,9 @@ def _run(args: argparse.Namespace) -> None:
             draw_options=draw_options,
             batch_size=args.batch_size,
             workers=args.workers,
+            shards=args.shards,
+            scheduler=args.scheduler,
+            retries=args.retries,
             resume=args.resume,
             overwrite=args.overwrite,
             progress=progress_of(args),

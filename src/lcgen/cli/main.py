@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 
 from ..errors import LcgenError
-from . import compare, ensemble, figures, judge, listing, periods, plot, sample, survey, tune
+from . import compare, ensemble, export, figures, judge, listing, periods, plot, sample, survey, tune, verify
 from .options import UsageError, add_command, command_parser
 
 __all__ = ["build_parser", "main"]
@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = command_parser("lcgen", description=_DESCRIPTION, example=_EXAMPLE)
     parser.add_argument("--version", action=_Version, help="print the version and leave")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
-    for module in (sample, ensemble, compare, figures, plot, listing, survey, periods, tune, judge):
+    for module in (sample, ensemble, verify, export, compare, figures, plot, listing, survey, periods, tune, judge):
         for command in module.COMMANDS:
             add_command(commands, command)
     return parser

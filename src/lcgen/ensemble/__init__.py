@@ -8,6 +8,7 @@ from .header import FORMAT, FORMAT_VERSION, EnsembleHeader
 from .job import EnsembleGenerator, ObservableStars
 from .reader import Ensemble, open_ensemble
 from .summary import ColumnSummary, EnsembleSummary, content_digest, summarise
+from .verify import Problem, verify
 from .writer import EnsembleWriter, partial_path
 
 __all__ = [
@@ -20,9 +21,11 @@ __all__ = [
     "EnsembleSummary",
     "EnsembleWriter",
     "ObservableStars",
+    "Problem",
     "content_digest",
     "generate_ensemble",
     "open_ensemble",
     "partial_path",
     "summarise",
+    "verify",
 ]

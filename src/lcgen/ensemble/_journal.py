@@ -26,13 +26,17 @@ try:
 except ImportError:  # pragma: no cover - Windows, where only the two-writers check is missing
     fcntl = None
 
-__all__ = ["JournalledFile", "disk_errors", "journal_path", "sync_folder"]
+__all__ = ["BusyError", "JournalledFile", "disk_errors", "journal_path", "locked", "sync_folder"]
 
 _PAGE = 4096
 _MAGIC = b"LCGENJ01"
 _HEAD = struct.Struct("<8sQQ")  # magic, size of the file, number of pages
 _NUMBER = struct.Struct("<Q")
 _DIGEST = 32
+
+
+class BusyError(EnsembleError):
+    """Another process is writing the file, or has just finished it."""
 
 
 def journal_path(path: Path) -> Path:
@@ -58,7 +62,7 @@ class JournalledFile:
 
     Raises
     ------
-    EnsembleError
+    BusyError
         If another process is writing the file.
     OSError
         If it cannot be opened.
@@ -199,14 +203,9 @@ class JournalledFile:
     # -- inner workings ----------------------------------------------------------------------------
 
     def _lock(self) -> None:
-        if fcntl is None:  # pragma: no cover
-            return
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EnsembleError(f"{self.path} is being written by another process") from None
+        _lock(self._fd, self.path)
         if not self.is_current():
-            raise EnsembleError(f"{self.path} was finished or removed by another process just now; look and try again")
+            raise BusyError(f"{self.path} was finished or removed by another process just now; look and try again")
 
     def _recover(self) -> None:
         """Take over the journal of a writer that did not come to the end of its commit."""
@@ -265,6 +264,36 @@ class JournalledFile:
                 self._read_at(number * _PAGE, memoryview(page))
                 self._pages[number] = page
             page[low - number * _PAGE : high - number * _PAGE] = view[low - start : high - start]
+
+
+def _lock(fd: int, path: Path) -> None:
+    if fcntl is None:  # pragma: no cover
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BusyError(f"{path} is being written by another process") from None
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, on a file made for it.
+
+    Raises
+    ------
+    BusyError
+        If another process holds it.
+    EnsembleError
+        If the disk refuses.
+    """
+    with disk_errors(path, "cannot be opened for writing"):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        with disk_errors(path, "cannot be locked"):
+            _lock(fd, path)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _write_all(fd: int, view: memoryview, start: int) -> None:

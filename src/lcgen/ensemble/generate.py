@@ -11,10 +11,12 @@ from .. import rng
 from ..errors import EnsembleError, InputError
 from ..observe.detection import Detection, check_detection
 from ._layout import Block
+from .crew import Crew, progress_bar, write_shards
 from .header import EnsembleHeader
 from .job import EnsembleGenerator, EnsembleJob, class_counts, fingerprint, magnitude_range
 from .pool import blocks_from_workers
 from .reader import open_ensemble
+from .shards import ShardPlan, discard_shards, refuse_shards
 from .summary import EnsembleSummary, summarise
 from .writer import Compression, EnsembleWriter
 
@@ -39,6 +41,9 @@ def generate_ensemble(
     first_star_id: int = 0,
     batch_size: int = 500,
     workers: int = 1,
+    shards: int | None = None,
+    scheduler: Any = None,
+    retries: int = 3,
     generator_factory: Callable[[], EnsembleGenerator] | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -80,6 +85,14 @@ def generate_ensemble(
         Stars drawn at once; it has no influence on the result.
     workers : int
         Processes; it has no influence on the result.
+    shards : int, optional
+        Write so many files, in the folder ``<path>.shards``, and `path` as a master file that shows them as one.
+        The content is the same; each worker writes files of its own.
+    scheduler : str or distributed.Client, optional
+        A Dask scheduler (its address, its scheduler file, a client of it), whose workers write the shards instead of
+        processes of this machine. All need `path` under the same name.
+    retries : int
+        How many times shards are taken up again after workers died.
     generator_factory : callable, optional
         Makes the generator in each worker, instead of loading ``generator.source``; importable by name.
     resume : bool
@@ -114,11 +127,13 @@ def generate_ensemble(
         ("batch_size", batch_size, 1),
         ("workers", workers, 1),
         ("first_star_id", first_star_id, 0),
+        ("retries", retries, 0),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise InputError(f"{name} must be a whole number from {low}, received {value!r}")
     counts = class_counts(classes, n_per_class, tuple(generator.classes))
-    each = [name for name, n in counts.items() for _ in range(n)]
+    # without parameters nothing is known star by star: no list that grows with their number
+    each = list(counts) if params is None else [name for name, n in counts.items() for _ in range(n)]
     request = read_request(each, params, allowed_classes=tuple(generator.classes))
     mean_mag = magnitude_range(mean_mag)
     if mean_mag is not None and {"mean_mag", "distance"} & set(request.known):
@@ -146,11 +161,28 @@ def generate_ensemble(
         provenance=_provenance(job) | dict(provenance or {}),
         command=command,
     )
-    if resume and not overwrite and Path(path).exists():
-        return _finished(path, header)
+    path = Path(path)
     make = generator_factory or getattr(generator, "source", None)
-    if workers > 1 and make is None:
-        raise InputError("more than one worker needs a generator that was loaded from a file, or a generator_factory")
+    if (workers > 1 or scheduler is not None) and make is None:
+        raise InputError("other processes need a generator that was loaded from a file, or a generator_factory")
+    if shards is not None:
+        plan = ShardPlan(
+            path=path.absolute(),
+            job=job,
+            header=header,
+            n_shards=shards,
+            batch_size=batch_size,
+            compression=compression,
+        )
+        how = Crew(generator=generator, make=make, workers=workers, scheduler=scheduler, retries=retries)
+        write_shards(plan, how, resume=resume, overwrite=overwrite, progress=progress)
+        return summarise(path)
+    if scheduler is not None:
+        raise InputError("the workers of a scheduler write shards: say how many (shards)")
+    if resume and not overwrite and path.exists():
+        return _finished(path, header)
+    if not overwrite:
+        refuse_shards(path)
     with (
         EnsembleWriter(
             path,
@@ -160,11 +192,12 @@ def generate_ensemble(
             resume=resume,
             overwrite=overwrite,
         ) as writer,
-        _progress_bar(job.n_stars, writer.n_appended, progress) as bar,
+        progress_bar(job.n_stars, writer.n_appended, progress) as bar,
     ):
         for block in _blocks(job, generator, make, writer.n_appended, batch_size, workers):
             writer.append(block.as_lightcurves())
             bar.update(block.n_stars)
+    discard_shards(path)
     return summarise(path)
 
 
@@ -214,15 +247,3 @@ def _finished(path: str | os.PathLike[str], header: EnsembleHeader) -> EnsembleS
     if differences:
         raise EnsembleError(f"{path} exists and is of another run: {'; '.join(differences)}")
     return summarise(path)
-
-
-def _progress_bar(total: int, done: int, progress: bool | None) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(
-        total=total,
-        initial=done,
-        unit="star",
-        unit_scale=True,
-        disable=None if progress is None else not progress,
-    )

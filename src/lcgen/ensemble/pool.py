@@ -1,4 +1,4 @@
-"""Blocks of an ensemble, made by processes of this machine and handed over in order."""
+"""Processes of this machine that make blocks of an ensemble, handed over in order, or write its shards themselves."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
-from typing import Any, Protocol, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..errors import EnsembleError
 from .job import EnsembleGenerator
 
-__all__ = ["BlockJob", "blocks_from_workers"]
+if TYPE_CHECKING:  # pragma: no cover
+    from .shards import ShardPlan
+
+__all__ = ["BlockJob", "ProcessEngine", "blocks_from_workers", "load_for_worker"]
 
 B = TypeVar("B", covariant=True)
 
@@ -33,18 +37,25 @@ class BlockJob(Protocol[B]):
 class _Worker:
     """What a worker process knows."""
 
-    job: BlockJob[Any]
+    job: Any
     make: Callable[[], EnsembleGenerator] | str
+    stop: Any = None
     generator: EnsembleGenerator | None = None
+
+    def ready(self) -> EnsembleGenerator:
+        """The generator, loaded when it is first needed."""
+        if self.generator is None:
+            self.generator = load_for_worker(self.make)
+        return self.generator
 
 
 _WORKER: list[_Worker] = []
 
 
-def _start(job: BlockJob[Any], make: Callable[[], EnsembleGenerator] | str) -> None:
+def _start(job: Any, make: Callable[[], EnsembleGenerator] | str, stop: Any = None) -> None:
     # an interrupt goes to the whole group of processes; the parent decides what it means
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _WORKER[:] = [_Worker(job=job, make=make)]
+    _WORKER[:] = [_Worker(job=job, make=make, stop=stop)]
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
@@ -56,19 +67,25 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def _load(source: str) -> EnsembleGenerator:
+def load_for_worker(make: Callable[[], EnsembleGenerator] | str) -> EnsembleGenerator:
+    """A generator for one of several workers of a machine: on one thread."""
+    if not isinstance(make, str):
+        return make()
     from .. import load_generator
     from ..generator import limit_threads
 
     limit_threads(1)
-    return load_generator(source)
+    return load_generator(make)
 
 
 def _work(start: int, stop: int) -> Any:
     worker = _WORKER[0]
-    if worker.generator is None:
-        worker.generator = _load(worker.make) if isinstance(worker.make, str) else worker.make()
-    return worker.job.block(worker.generator, start, stop)
+    return worker.job.block(worker.ready(), start, stop)
+
+
+def _write(shard: int, until: int) -> int:
+    worker = _WORKER[0]
+    return worker.job.write(worker.ready(), shard, until, worker.stop.is_set)
 
 
 def blocks_from_workers(
@@ -115,3 +132,81 @@ def blocks_from_workers(
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+class ProcessEngine:
+    """Processes of this machine that write pieces of shards, as a context manager.
+
+    Parameters
+    ----------
+    plan : ShardPlan
+    make : str or callable
+        Where each worker loads its generator from, or what makes it.
+    workers : int
+        Number of processes.
+    retries : int
+        How many times processes that died are replaced.
+    """
+
+    def __init__(
+        self, plan: ShardPlan, make: Callable[[], EnsembleGenerator] | str, *, workers: int, retries: int
+    ) -> None:
+        self._plan, self._make, self._retries = plan, make, retries
+        self._context = get_context("spawn")
+        self._stop = self._context.Event()
+        self.slots = workers
+        self._executor = self._new_executor()
+        self._executor_of: dict[Future[int], ProcessPoolExecutor] = {}
+
+    def _new_executor(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            max_workers=self.slots,
+            mp_context=self._context,
+            initializer=_start,
+            initargs=(self._plan, self._make, self._stop),
+        )
+
+    def submit(self, shard: int, until: int) -> Future[int]:
+        """Begin to write a piece; see :meth:`ShardPlan.write`."""
+        future = self._executor.submit(_write, shard, until)
+        self._executor_of[future] = self._executor
+        return future
+
+    def first_done(self, futures: Iterable[Future[int]]) -> Iterable[Future[int]]:
+        """Those that have ended, once there are any."""
+        return wait(futures, return_when=FIRST_COMPLETED).done
+
+    def result(self, future: Future[int]) -> int | None:
+        """Stars of the shard that are safe; None where the worker died and the piece has to be submitted again.
+
+        Raises
+        ------
+        EnsembleError
+            If workers died too often.
+        LcgenError
+            What the worker raised.
+        """
+        executor = self._executor_of.pop(future)
+        try:
+            return future.result()
+        except BrokenProcessPool as error:
+            if executor is self._executor:  # the first of several that went down with one pool
+                if self._retries == 0:
+                    raise EnsembleError(
+                        "worker processes died too often (killed, out of memory, or the program starting the run lacks "
+                        "the usual if __name__ == '__main__'); what was written is kept, run again with resume"
+                    ) from error
+                self._retries -= 1
+                self._executor.shutdown(wait=True)
+                self._executor = self._new_executor()
+            return None
+
+    def __enter__(self) -> ProcessEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._stop.set()  # workers keep what they have and come back after the batch at hand
+        self._executor.shutdown(wait=True, cancel_futures=True)

@@ -19,6 +19,7 @@ from ..lightcurve import LightCurve, LightCurves, table_of
 from ._journal import JournalledFile, journal_path
 from ._layout import OBSERVATIONS, OPTIONAL, column_order, decode
 from .header import EnsembleHeader
+from .master import ShardedRows, shard_folder
 from .writer import partial_path
 
 if TYPE_CHECKING:  # pragma: no cover
@@ -49,13 +50,17 @@ class Ensemble:
         How many stars the file has when it is finished.
     n_observations : int
         Observations of all its stars.
+    shards : tuple of pathlib.Path
+        Files that hold the stars, where this is the master file of several; else empty.
     column_names : tuple of str
         What is known of each star.
     """
 
     def __init__(self, path: Path, *, allow_incomplete: bool = False) -> None:
         self.path = path
+        self.shards: tuple[Path, ...] = ()
         self._h5: Any = None
+        self._sharded: ShardedRows | None = None
         self._stack = contextlib.ExitStack()
         try:
             with _explained(path):
@@ -86,6 +91,10 @@ class Ensemble:
                 f"it was not finished: {self._n} of {self.n_planned} stars are there; run the same command "
                 "with --resume to finish it, or open it with allow_incomplete=True"
             )
+        if "shards" in self._h5:
+            self._sharded = ShardedRows(self.path, self._h5)
+            self._stack.callback(self._sharded.close)
+            self.shards = tuple(self.path.parent / name for name in self._sharded.names)
         self._check()
 
     def _check(self) -> None:
@@ -122,6 +131,13 @@ class Ensemble:
         self._band_map = np.full(256, 255, dtype=np.uint8)
         self._band_map[used] = np.arange(used.size)
 
+        sharded = self._sharded
+        if sharded is not None and (sharded.shape("stars/"), sharded.shape("observations/")) != (
+            self._n,
+            self.n_observations,
+        ):
+            raise EnsembleError("the shards do not make up the stars that are announced")
+
     def _check_offsets(self, offset: Any) -> None:
         last = 0
         for start in range(0, self._n + 1, _STEP):
@@ -156,8 +172,12 @@ class Ensemble:
         """Number of stars of each class."""
         if "class" not in self.column_names:
             return {}
-        names, counts = np.unique(self.columns(["class"])["class"], return_counts=True)
-        return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+        out: dict[str, int] = {}
+        for start in range(0, self._n, _STEP // 8):  # memory must not grow with the number of stars
+            part = self.columns(["class"], start, start + _STEP // 8)["class"]
+            for name, count in zip(*np.unique(part, return_counts=True), strict=True):
+                out[str(name)] = out.get(str(name), 0) + int(count)
+        return dict(sorted(out.items()))
 
     def columns(
         self, names: Sequence[str] | None = None, start: int = 0, stop: int | None = None
@@ -182,8 +202,7 @@ class Ensemble:
                 raise InputError(f"{self.path} has no column {name!r}; there are: {', '.join(self.column_names)}")
         start, stop, _ = slice(start, stop).indices(self._n)
         with _explained(self.path):
-            group = self._group("stars")
-            return decode({name: group[name][start : max(start, stop)] for name in names})
+            return decode({name: self._rows(f"stars/{name}", start, max(start, stop)) for name in names})
 
     @overload
     def __getitem__(self, index: int) -> LightCurve: ...
@@ -217,16 +236,15 @@ class Ensemble:
 
     def _read(self, start: int, stop: int) -> LightCurves:
         with _explained(self.path):
-            stars = self._group("stars")
-            columns = decode({name: stars[name][start:stop] for name in self.column_names})
+            stars, group = self._group("stars"), self._group("observations")
+            columns = decode({name: self._rows(f"stars/{name}", start, stop) for name in self.column_names})
             offset = stars["offset"][start : stop + 1] if "offset" in stars else np.zeros(1, np.int64)
             low, high = int(offset[0]), int(offset[-1])
-            group = self._h5["observations"]
             rows = {
-                name: group[name][low:high] if name in group else np.zeros(0, kind)
+                name: self._rows(f"observations/{name}", low, high) if name in group else np.zeros(0, kind)
                 for name, (kind, _, _) in OBSERVATIONS.items()
             }
-            detected = group["detected"][low:high].astype(np.bool_) if "detected" in group else None
+            detected = self._rows("observations/detected", low, high).astype(np.bool_) if "detected" in group else None
             band = self._band_map[rows["band"]] if high > low else rows["band"]
             if high > low and band.max() == 255:
                 raise EnsembleError("a band index has no name in the attribute names")
@@ -243,6 +261,15 @@ class Ensemble:
             measured_flux_err=rows["flux_err"],
             detected=detected,
         )
+
+    def _rows(self, name: str, start: int, stop: int) -> NDArray:
+        """Rows of a dataset, from the shards where there are any: a virtual dataset hides that a file is damaged."""
+        if not self._h5:
+            raise EnsembleError("it is closed")
+        dataset = self._h5[name]
+        if self._sharded is None or name == "stars/offset":
+            return dataset[start:stop]
+        return self._sharded.rows(name, dataset.dtype, start, stop)
 
     def _group(self, name: str) -> Any:
         if not self._h5:
@@ -299,6 +326,11 @@ def locate(path: str | os.PathLike[str]) -> Path:
         return path
     partial = partial_path(path)
     if not partial.exists():
+        if shard_folder(path).is_dir():
+            raise IncompleteEnsembleError(
+                f"{path}: it was not finished: there are shards in {shard_folder(path)}, but no master file; run the "
+                "same command with --resume to finish it; each shard can be opened by itself"
+            )
         raise EnsembleError(f"{path}: there is no such file")
     return partial
 

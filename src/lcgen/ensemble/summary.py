@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import EnsembleError
 from .header import RUN_ATTRIBUTES, EnsembleHeader
+from .master import shard_folder
 from .reader import Ensemble, _explained, locate
 
 __all__ = ["ColumnSummary", "EnsembleSummary", "content_digest", "summarise"]
@@ -56,7 +57,9 @@ class EnsembleSummary:
     path : pathlib.Path
         The file.
     size : int
-        Its size [bytes].
+        Its size [bytes], that of its shards included.
+    n_shards : int
+        Files that hold the stars; 0 where they are all in this one.
     complete : bool
         Whether it was finished.
     n_stars, n_planned : int
@@ -75,6 +78,7 @@ class EnsembleSummary:
 
     path: Path
     size: int
+    n_shards: int = 0
     complete: bool
     n_stars: int
     n_planned: int
@@ -94,6 +98,7 @@ class EnsembleSummary:
         times = f"{first:.5f} to {last:.5f} ({last - first:.1f} d)" if np.isfinite(first) else "none"
         pairs = [
             ("file", f"{self.path} ({_size(self.size)})"),
+            ("shards", f"{self.n_shards} files in {shard_folder(self.path)}" if self.n_shards else ""),
             (
                 "format",
                 f"{head.format} {head.format_version}, written by lcgen {head.lcgen_version}, {head.created}",
@@ -151,7 +156,8 @@ def summarise(path: str | os.PathLike[str]) -> EnsembleSummary:
             mjd_range = (float(times["minimum"]), float(times["maximum"]))
         return EnsembleSummary(
             path=ensemble.path,
-            size=ensemble.path.stat().st_size,
+            size=sum(p.stat().st_size for p in (ensemble.path, *ensemble.shards)),
+            n_shards=len(ensemble.shards),
             complete=ensemble.complete,
             n_stars=len(ensemble),
             n_planned=ensemble.n_planned,
@@ -159,9 +165,20 @@ def summarise(path: str | os.PathLike[str]) -> EnsembleSummary:
             classes=ensemble.classes,
             bands=bands,
             mjd_range=mjd_range,
-            columns=tuple(_column(source[name]) for name in columns),
+            columns=_columns(ensemble, source, columns),
             header=ensemble.header,
         )
+
+
+def _columns(ensemble: Ensemble, source: Any, names: list[str]) -> tuple[ColumnSummary, ...]:
+    if not ensemble.shards:
+        return tuple(_column(source[name]) for name in names)
+    parts = []
+    for path in ensemble.shards:
+        with h5py.File(path, "r") as shard:
+            parts.append([_column(shard[name]) for name in names])
+    stored = [sum(c.stored_bytes for c in column) for column in zip(*parts, strict=True)]
+    return tuple(replace(c, stored_bytes=n) for c, n in zip(parts[0], stored, strict=True))
 
 
 def _column(dataset: Any) -> ColumnSummary:
@@ -195,14 +212,15 @@ def content_digest(path: str | os.PathLike[str]) -> str:
         _digest_attributes(digest, source, skip=RUN_ATTRIBUTES)
         names: list[str] = []
         source.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-        for name in sorted(names):
+        # how the stars are spread over files is not content
+        for name in sorted(n for n in names if not (ensemble.shards and n.startswith("shards/"))):
             dataset = source[name]
             if dataset.dtype.kind not in "bifuS":
                 raise EnsembleError(f"column /{name} has a type an ensemble cannot have: {dataset.dtype}")
             digest.update(f"{name}\0{dataset.shape}\0{dataset.dtype.newbyteorder('<').str}\0".encode())
             _digest_attributes(digest, dataset)
             for start in range(0, dataset.shape[0], _STEP):
-                part = dataset[start : start + _STEP]
+                part = ensemble._rows(name, start, min(start + _STEP, dataset.shape[0]))
                 digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import ConfigError, InputError
-from ..model.blocks import in_blocks
+from .flow_inference import FoldedFlow
 
 __all__ = ["FeatureColumns", "FlowConfig", "FlowRegressor"]
 
@@ -137,6 +137,7 @@ class FlowRegressor:
         self.centre = np.zeros(latent_dim)
         self.width = np.ones(latent_dim)
         self.validation_nll = math.nan
+        self._folded: tuple[tuple[tuple[int, int], ...], FoldedFlow, FoldedFlow] | None = None
 
     # ------------------------------------------------------------------ training
     def fit(
@@ -266,11 +267,21 @@ class FlowRegressor:
         x = np.asarray(features, dtype=np.float32)
         e = np.clip(np.asarray(normals, dtype=np.float32), -_TAIL, _TAIL)
         given = np.full(x.shape[0], np.nan) if scale is None else np.asarray(scale, dtype=float)
-        (drawn,) = in_blocks(lambda c, u: self.scale_flow(c).transform.inv(u), x, e[:, :1])
+        scale_flow, latent_flow = self._for_drawing()
+        drawn = scale_flow(x, e[:, :1])
         amplitude = np.where(np.isfinite(given), given, drawn[:, 0].astype(float))
         context = np.concatenate([x, np.clip(amplitude, -6, 6).astype(np.float32)[:, None]], axis=1)
-        (z,) = in_blocks(lambda c, u: self.latent_flow(c).transform.inv(u), context, e[:, 1:])
+        z = latent_flow(context, e[:, 1:])
         return amplitude, (z * self.width + self.centre).astype(np.float32)
+
+    def _for_drawing(self) -> tuple[FoldedFlow, FoldedFlow]:
+        # whatever changes the weights (an optimiser, load_state_dict, to) moves or marks one of the tensors
+        weights = (*self.scale_flow.parameters(), *self.latent_flow.parameters())
+        state = tuple((w.data_ptr(), w._version) for w in weights)
+        if self._folded is None or self._folded[0] != state:
+            bins = self.config.bins
+            self._folded = state, FoldedFlow(self.scale_flow, bins=bins), FoldedFlow(self.latent_flow, bins=bins)
+        return self._folded[1:]
 
     # ------------------------------------------------------------------ storage
     def _tensors(self) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from ..population.relations import color_from_teff, gravity
 from . import atmosphere
 from .binaries import eclipsing_curves, ellipsoidal_ratio, teff_from_brightness
 from .gains import kind_of_star, load_gains
+from .surface import surface_magnitudes
 
 __all__ = ["DERIVED_BANDS", "BandStars", "band_source", "derive_curves", "mean_offset", "pulsation_logg"]
 
@@ -106,6 +107,12 @@ class BandStars:
             teff[rows] = atmosphere.teff_from_colour("V", "I", colour, logg[rows], fe_h[rows])
         return cls(class_name=names, subclass=subclass, period=period, teff=teff, logg=logg, fe_h=fe_h)
 
+    @cached_property
+    def surface(self) -> Mapping[str, _Array]:
+        """Absolute magnitudes of stars of one solar radius in all bands of the table of atmospheres [mag]."""
+        bands = atmosphere.table_bands()
+        return dict(zip(bands, surface_magnitudes(bands, self.teff, self.logg, self.fe_h), strict=True))
+
     def take(self, rows: NDArray) -> BandStars:
         """Fewer stars."""
         return BandStars(**{k: getattr(self, k)[rows] for k in self.__dataclass_fields__})
@@ -167,7 +174,7 @@ def mean_offset(stars: BandStars, band: str) -> _Array:
     """
     if band == "V":
         return np.zeros(stars.teff.size)
-    colour = atmosphere.colour(band, "V", stars.teff, stars.logg, stars.fe_h)
+    colour = stars.surface[band] - stars.surface["V"]
     sister = _SISTERS.get(band, band)
     for name in np.unique(stars.class_name):
         for subclass in np.unique(stars.subclass[stars.class_name == name]):
@@ -268,7 +275,8 @@ def _pulsating(stars: BandStars, bands: Sequence[str], known: _Known) -> _Array:
     known.prepare([*anchors.values(), *(known.pair if others else ())])
     out = np.stack([known[anchors[b]] for b in bands])
     if others:
-        track = _ColourTrack(stars, *known.pair, known[known.pair[0]] - known[known.pair[1]])
+        deviation = known[known.pair[0]] - known[known.pair[1]]
+        track = _ColourTrack(stars, *known.pair, deviation, [*others, *(anchors[b] for b in others)])
         for band in others:
             out[bands.index(band)] += track(band, anchors[band])
     return out
@@ -304,26 +312,39 @@ class _Polynomials:
 
 
 class _ColourTrack:
-    """Colours over the cycle of stars whose colour in two bands is known."""
+    """Colours over the cycle of stars whose colour in two bands is known.
 
-    def __init__(self, stars: BandStars, blue: str, red: str, deviation: _Array) -> None:
+    Parameters
+    ----------
+    stars : BandStars
+    blue, red : str
+        The two bands.
+    deviation : ndarray, shape (n_stars, n_phase)
+        Their colour minus its mean [mag].
+    bands : sequence of str
+        Bands that will be asked for.
+    """
+
+    def __init__(self, stars: BandStars, blue: str, red: str, deviation: _Array, bands: Sequence[str]) -> None:
         self._polynomials = _Polynomials(deviation, _N_NODES)
-        self._logg, self._fe_h = stars.logg[:, None], stars.fe_h[:, None]
-        mean = atmosphere.colour(blue, red, stars.teff, stars.logg, stars.fe_h)[:, None]
-        colour = mean + self._polynomials.nodes
-        self._teff = atmosphere.teff_from_colour(blue, red, colour, self._logg, self._fe_h)
+        logg, fe_h = stars.logg[:, None], stars.fe_h[:, None]
+        colour = (stars.surface[blue] - stars.surface[red])[:, None] + self._polynomials.nodes
+        teff = atmosphere.teff_from_colour(blue, red, colour, logg, fe_h)
+        different = tuple(dict.fromkeys(bands))
+        self._surface = dict(zip(different, surface_magnitudes(different, teff, logg, fe_h), strict=True))
 
     def __call__(self, band: str, anchor: str) -> _Array:
         """Magnitude in `band` minus that in `anchor`, shape (n_stars, n_phase)."""
-        return self._polynomials(atmosphere.colour(band, anchor, self._teff, self._logg, self._fe_h))
+        return self._polynomials(self._surface[band] - self._surface[anchor])
 
 
 def _by_temperature(stars: BandStars, bands: Sequence[str], curve_v: _Array) -> _Array:
     """As if the radius stood still and all change were one of temperature."""
     polynomials = _Polynomials(curve_v, 2 * _N_NODES - 1)
     logg, fe_h = stars.logg[:, None], stars.fe_h[:, None]
-    mean = atmosphere.surface_magnitude("V", stars.teff, stars.logg, stars.fe_h)[:, None]
+    mean = stars.surface["V"][:, None]
     teff = teff_from_brightness("V", mean + polynomials.nodes, stars.teff, stars.logg, stars.fe_h)
-    out = np.stack([polynomials(atmosphere.colour(b, "V", teff, logg, fe_h)) for b in bands])
+    *magnitudes, in_v = surface_magnitudes((*bands, "V"), teff, logg, fe_h)
+    out = np.stack([polynomials(m - in_v) for m in magnitudes])
     out += curve_v
     return out

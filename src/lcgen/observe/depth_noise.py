@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import CadenceError, InputError, UnknownNameError
 from ..photometry import AB_ZERO_POINT_NJY, band_info, nearest_band
@@ -92,25 +93,32 @@ class DepthNoise:
         zero_points = np.array([AB_ZERO_POINT_NJY - band_info(b).ab_minus_system for b in request.band_names])
         gammas = np.array([self._gamma(b) for b in request.band_names])
         floors = np.array([_of_band("systematic", self.systematic, b) for b in request.band_names]) ** 2
-        # where all bands have the same floor, which is the rule, it is one number
-        same = floors.size < 2 or bool((floors == floors[0]).all())
         mag, mag_err, measured, flux_err = (np.empty(request.mag.shape) for _ in range(4))
         for start in range(0, request.mag.size, _CHUNK):
             rows = slice(start, start + _CHUNK)
             noise_free, band = request.mag[rows], request.band_index[rows]
-            zero_point, gamma = zero_points.take(band), gammas.take(band)
-            floor = floors[0] if same else floors.take(band)
+            zero_point, gamma, floor = (_by_row(v, band) for v in (zero_points, gammas, floors))
+            values, errors, flux, error = mag[rows], mag_err[rows], measured[rows], flux_err[rows]
             # beyond 10 mag below the depth the error is the sky's alone; the limit keeps 10^x finite
-            x = np.exp(_PER_MAG * np.minimum(noise_free - request.depth5[rows], 25.0))
-            flux = np.exp(_PER_MAG * (zero_point - noise_free))
-            error = flux * np.sqrt(floor + ((0.04 - gamma) + gamma * x) * x)
-            flux += error * request.normals[rows]
+            x = noise_free - request.depth5[rows]
+            _exponential(np.minimum(x, 25.0, out=x))
+            _exponential(np.subtract(zero_point, noise_free, out=flux))
+            np.multiply(x, gamma, out=error)
+            error += 0.04 - gamma
+            error *= x
+            error += floor
+            np.sqrt(error, out=error)
+            error *= flux
+            flux += np.multiply(error, request.normals[rows], out=x)
             with np.errstate(divide="ignore", invalid="ignore"):
-                values, errors = zero_point - np.log(flux) / _PER_MAG, error / flux / _PER_MAG
+                np.log(flux, out=values)
+                np.divide(error, flux, out=errors)
+            values *= -1.0 / _PER_MAG
+            values += zero_point
+            errors *= 1.0 / _PER_MAG
             faint = ~(flux > 0)
             if faint.any():
                 values[faint] = errors[faint] = np.nan
-            mag[rows], mag_err[rows], measured[rows], flux_err[rows] = values, errors, flux, error
         saturated = None if self.saturation is None else self.saturation.saturated(request)
         return NoisyPhotometry(mag=mag, mag_err=mag_err, flux=measured, flux_err=flux_err, saturated=saturated)
 
@@ -118,6 +126,19 @@ class DepthNoise:
         if self.gamma is None:
             return LSST_SYSTEMS["ivezic2019"][nearest_band(band, LSST_BANDS)].gamma
         return _of_band("gamma", self.gamma, band)
+
+
+def _exponential(x: NDArray[np.float64]) -> None:
+    """10^(0.4 x), in place."""
+    x *= _PER_MAG
+    np.exp(x, out=x)
+
+
+def _by_row(values: NDArray[np.float64], band: NDArray[np.integer]) -> NDArray[np.float64] | np.float64:
+    # where all bands have the same value, which is the rule, it is one number
+    if values.size and (values == values[0]).all():
+        return values[0]
+    return values.take(band)
 
 
 def _of_band(what: str, values: float | Mapping[str, float], band: str) -> float:

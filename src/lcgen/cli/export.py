@@ -1,0 +1,111 @@
+"""``lcgen export``: an ensemble in the format of another program."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..errors import InputError
+from .options import Command, progress_of
+
+__all__ = ["COMMANDS", "FORMATS"]
+
+_DESCRIPTION = """\
+Write an ensemble in the format of another program:
+
+{formats}
+
+The output appears when it is whole; memory does not grow with the number of stars. docs/export.md says what each
+format holds, in which units, and which options it has; --list-options prints those of a format.
+"""
+_EXAMPLE = """\
+  lcgen export train.h5 plasticc challenge
+  lcgen export train.h5 snana LCGEN_SIM --option stars_per_file=10000
+  lcgen export train.h5 nested train.parquet
+  lcgen export train.h5 atat dataset.h5 --option features=period,e_bv --option difference=yes
+"""
+FORMATS = {
+    "astromer": "Parquet shards for ASTROMER, one band (a folder)",
+    "atat": "padded HDF5 arrays of ATAT (a file)",
+    "fits": "FITS tables of stars and observations (a file)",
+    "hats": "HATS catalogue, for LSDB (a folder)",
+    "lclib": "SNANA LCLIB: folded model curves (a file)",
+    "nested": "nested Parquet, for nested-pandas (a file)",
+    "plasticc": "CSV tables of the PLAsTiCC challenge (a folder)",
+    "snana": "SNANA HEAD/PHOT FITS tables (a folder)",
+    "tables": "astropy tables, one a star (a folder)",
+}
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="an ensemble file")
+    parser.add_argument("format", metavar="FORMAT", help=f"one of {', '.join(FORMATS)}")
+    parser.add_argument("output", metavar="OUTPUT", nargs="?", help="the file or folder to write")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the format; may be repeated",
+    )
+    parser.add_argument(
+        "--list-options",
+        action="store_true",
+        help="print the options of the format with their values, and do nothing else",
+    )
+    parser.add_argument("--block-size", type=int, default=1000, metavar="N", help="stars at once; default: %(default)s")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing output once the new one is whole")
+
+
+def _run(args: argparse.Namespace) -> None:
+    from ..export import export_ensemble, make_exporter
+
+    exporter = make_exporter(args.format, _values(args.option))
+    if args.list_options:
+        _print_options(exporter)
+        return
+    if args.output is None:
+        raise InputError("name the file or folder to write: lcgen export FILE FORMAT OUTPUT")
+    report = export_ensemble(
+        args.file,
+        exporter,
+        args.output,
+        overwrite=args.overwrite,
+        block_size=args.block_size,
+        progress=progress_of(args),
+    )
+    print(
+        f"{report.path}: {report.format}, {report.n_stars:,} stars, {report.n_observations:,} observations, "
+        f"{report.size / 1e6:,.1f} MB"
+    )
+
+
+def _values(items: list[str]) -> dict[str, str]:
+    out = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not (name and equals):
+            raise InputError(f"--option wants NAME=VALUE, received {item!r}")
+        out[name] = value
+    return out
+
+
+def _print_options(exporter: object) -> None:
+    import dataclasses
+
+    values = dataclasses.asdict(exporter)  # type: ignore[call-overload]
+    for name, value in values.items():
+        print(f"{name}={value}")
+    if not values:
+        print("no options")
+
+
+COMMANDS = (
+    Command(
+        name="export",
+        summary="an ensemble in the format of another program",
+        description=_DESCRIPTION.format(formats="\n".join(f"  {k:<10}{v}" for k, v in FORMATS.items())),
+        example=_EXAMPLE,
+        options=_options,
+        run=_run,
+    ),
+)
