@@ -140,6 +140,6 @@ class Source:
     def _rows(self, name: str, low: int, high: int) -> NDArray:
         ensemble = self._ensemble()
         try:
-            return ensemble._rows(name, low, high)
+            return ensemble.rows(name, low, high)
         except (OSError, RuntimeError) as error:
             raise EnsembleError(f"{self.path}: /{name} is damaged and cannot be read ({error})") from error

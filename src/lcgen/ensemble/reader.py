@@ -202,7 +202,7 @@ class Ensemble:
                 raise InputError(f"{self.path} has no column {name!r}; there are: {', '.join(self.column_names)}")
         start, stop, _ = slice(start, stop).indices(self._n)
         with _explained(self.path):
-            return decode({name: self._rows(f"stars/{name}", start, max(start, stop)) for name in names})
+            return decode({name: self.rows(f"stars/{name}", start, max(start, stop)) for name in names})
 
     @overload
     def __getitem__(self, index: int) -> LightCurve: ...
@@ -237,14 +237,14 @@ class Ensemble:
     def _read(self, start: int, stop: int) -> LightCurves:
         with _explained(self.path):
             stars, group = self._group("stars"), self._group("observations")
-            columns = decode({name: self._rows(f"stars/{name}", start, stop) for name in self.column_names})
+            columns = decode({name: self.rows(f"stars/{name}", start, stop) for name in self.column_names})
             offset = stars["offset"][start : stop + 1] if "offset" in stars else np.zeros(1, np.int64)
             low, high = int(offset[0]), int(offset[-1])
             rows = {
-                name: self._rows(f"observations/{name}", low, high) if name in group else np.zeros(0, kind)
+                name: self.rows(f"observations/{name}", low, high) if name in group else np.zeros(0, kind)
                 for name, (kind, _, _) in OBSERVATIONS.items()
             }
-            detected = self._rows("observations/detected", low, high).astype(np.bool_) if "detected" in group else None
+            detected = self.rows("observations/detected", low, high).astype(np.bool_) if "detected" in group else None
             band = self._band_map[rows["band"]] if high > low else rows["band"]
             if high > low and band.max() == 255:
                 raise EnsembleError("a band index has no name in the attribute names")
@@ -262,8 +262,22 @@ class Ensemble:
             detected=detected,
         )
 
-    def _rows(self, name: str, start: int, stop: int) -> NDArray:
-        """Rows of a dataset, from the shards where there are any: a virtual dataset hides that a file is damaged."""
+    def rows(self, name: str, start: int, stop: int) -> NDArray:
+        """Rows `start` to `stop` of a dataset, as stored.
+
+        From the shards where there are any: a virtual dataset hides that a file is damaged.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``observations/mag`` or ``stars/period``.
+        start, stop : int
+
+        Raises
+        ------
+        EnsembleError
+            If the file is closed, or a shard is missing or damaged.
+        """
         if not self._h5:
             raise EnsembleError("it is closed")
         dataset = self._h5[name]

@@ -220,7 +220,7 @@ def content_digest(path: str | os.PathLike[str]) -> str:
             digest.update(f"{name}\0{dataset.shape}\0{dataset.dtype.newbyteorder('<').str}\0".encode())
             _digest_attributes(digest, dataset)
             for start in range(0, dataset.shape[0], _STEP):
-                part = ensemble._rows(name, start, min(start + _STEP, dataset.shape[0]))
+                part = ensemble.rows(name, start, min(start + _STEP, dataset.shape[0]))
                 digest.update(np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()
 
