@@ -14,7 +14,7 @@ from . import rng
 from .errors import InputError, UnknownNameError
 from .interpolate import PADDING, pad_periodic, resample_periodic
 from .lightcurve import LightCurves, table_of
-from .observe.band_curves import BandStars, derive_curves, mean_offset
+from .observe.band_curves import BandStars, derive_curves, mean_offset, pairs_of
 from .observe.detection import Detection, check_detection, select_measurements
 from .observe.extinction import DEFAULT_LAW, DEFAULT_R_V, Law, band_extinction
 from .observe.irregular import Irregularity, Realisation
@@ -241,9 +241,9 @@ class Stars:
 
     def _derived(self, band: str) -> NDArray[np.bool_]:
         """Which stars have a derived curve in a band."""
-        classes, which = np.unique(self.columns["class"], return_inverse=True)
+        pairs, which = self._kinds
         trained = band in self._source.trained_bands
-        known = [self._source.learned_bands(str(c)) for c in classes]
+        known = [self._source.learned_bands(cls) for cls, _ in pairs]
         return np.array([not trained or (band not in k and "V" in k) for k in known], dtype=bool)[which]
 
     @cached_property
@@ -299,9 +299,7 @@ class Stars:
     @cached_property
     def _kinds(self) -> tuple[list[tuple[str, str]], NDArray[np.intp]]:
         """Pairs of class and subclass, and which of them each star has."""
-        classes, subclasses = (np.asarray(self.columns[k]).astype(str) for k in ("class", "subclass"))
-        joined, which = np.unique(np.char.add(np.char.add(classes, "/"), subclasses), return_inverse=True)
-        return [(c, sub) for c, _, sub in (str(j).partition("/") for j in joined)], which
+        return pairs_of(self.columns["class"], self.columns["subclass"])
 
     def magnitude(self, times: ArrayLike, band: str = "V") -> NDArray[np.float64]:
         """Noise-free magnitudes.

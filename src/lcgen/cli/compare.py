@@ -11,11 +11,13 @@ from .options import (
     Command,
     add_band,
     add_irregular,
+    add_mean_mag,
     add_model,
     add_params,
     add_position,
     add_seed,
     band_for,
+    mean_mag_of,
     progress_of,
     star_params,
 )
@@ -46,14 +48,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--classes", nargs="+", metavar="CLASS", help="default: all classes of the model")
     add_seed(parser)
-    parser.add_argument(
-        "--mean-mag",
-        type=float,
-        nargs="+",
-        metavar="MAG",
-        help="mean magnitude in V: one for all stars, or two limits between which it is drawn star by star. "
-        "Default: 20 26",
-    )
+    add_mean_mag(parser, ". Default: 20 26")
     parser.add_argument(
         "--noise",
         nargs="+",
@@ -97,11 +92,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from ..errors import InputError
-
-    params = star_params(args)
-    if args.mean_mag is not None and len(args.mean_mag) > 2:
-        raise InputError(f"--mean-mag takes one magnitude or two limits, received {len(args.mean_mag)} numbers")
+    params, mean_mag = star_params(args), mean_mag_of(args)
     from .. import compare, load_generator
 
     settings = compare.Settings(
@@ -111,7 +102,6 @@ def _run(args: argparse.Namespace) -> None:
         snr=args.snr,
         engine=args.engine,
     )
-    mean_mag = args.mean_mag[0] if args.mean_mag and len(args.mean_mag) == 1 else args.mean_mag
     generator = load_generator(args.model)
     try:
         comparison = compare(

@@ -6,13 +6,13 @@ import argparse
 import logging
 import shlex
 
-from ..errors import InputError
 from .options import (
     CADENCE_HELP,
     Command,
     add_band,
     add_detection,
     add_irregular,
+    add_mean_mag,
     add_model,
     add_noise,
     add_params,
@@ -20,6 +20,7 @@ from .options import (
     add_seed,
     band_for,
     detection_of,
+    mean_mag_of,
     progress_of,
     refuse_existing,
     star_params,
@@ -55,13 +56,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--per-class", type=int, required=True, metavar="N", help="stars of each class")
     parser.add_argument("--classes", nargs="+", metavar="CLASS", help="default: all classes of the model")
     add_seed(parser)
-    parser.add_argument(
-        "--mean-mag",
-        type=float,
-        nargs="+",
-        metavar="MAG",
-        help="mean magnitude in V: one for all stars, or two limits between which it is drawn star by star",
-    )
+    add_mean_mag(parser)
     add_noise(parser)
     add_detection(parser)
     add_irregular(parser)
@@ -107,9 +102,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     params, detection = star_params(args), detection_of(args)
-    mean_mag = args.mean_mag
-    if mean_mag is not None and len(mean_mag) > 2:
-        raise InputError(f"--mean-mag takes one magnitude or two limits, received {len(mean_mag)} numbers")
+    mean_mag = mean_mag_of(args)
     if not args.resume:
         refuse_existing(args.output, args)
     from .. import as_cadence, generate_ensemble, load_generator
@@ -133,7 +126,7 @@ def _run(args: argparse.Namespace) -> None:
             band=band,
             irregular=args.irregular,
             detection=detection,
-            mean_mag=mean_mag[0] if mean_mag and len(mean_mag) == 1 else mean_mag,
+            mean_mag=mean_mag,
             params=params or None,
             draw_options=draw_options,
             batch_size=args.batch_size,

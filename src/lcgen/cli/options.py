@@ -21,6 +21,7 @@ __all__ = [
     "add_command",
     "add_detection",
     "add_irregular",
+    "add_mean_mag",
     "add_model",
     "add_noise",
     "add_params",
@@ -29,6 +30,7 @@ __all__ = [
     "band_for",
     "command_parser",
     "detection_of",
+    "mean_mag_of",
     "named_values",
     "progress_of",
     "refuse_existing",
@@ -149,6 +151,17 @@ def add_noise(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_mean_mag(parser: argparse.ArgumentParser, default: str = "") -> None:
+    """``--mean-mag``; `default` is what the help says of leaving it out."""
+    parser.add_argument(
+        "--mean-mag",
+        type=float,
+        nargs="+",
+        metavar="MAG",
+        help="mean magnitude in V: one for all stars, or two limits between which it is drawn star by star" + default,
+    )
+
+
 def add_irregular(parser: argparse.ArgumentParser) -> None:
     """``--irregular``."""
     parser.add_argument(
@@ -218,6 +231,20 @@ def named_values(items: Sequence[str], option: str) -> dict[str, str]:
             raise InputError(f"{option} gives {name} twice")
         out[name] = value
     return out
+
+
+def mean_mag_of(args: argparse.Namespace) -> Any:
+    """What ``--mean-mag`` asks for: a magnitude, two limits, or nothing.
+
+    Raises
+    ------
+    InputError
+        If there are more than two.
+    """
+    given: list[float] | None = args.mean_mag
+    if given is not None and len(given) > 2:
+        raise InputError(f"--mean-mag takes one magnitude or two limits, received {len(given)} numbers")
+    return given[0] if given and len(given) == 1 else given
 
 
 def star_params(args: argparse.Namespace) -> dict[str, float]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cadence.sky import unit_vectors
 from ..catalog import read_fourier_table, read_pack
 from ..errors import DataError, DataFormatError
 from ..lightcurve import LightCurves
@@ -161,8 +162,8 @@ def _matched(css: LightCurves, asas: LightCurves) -> tuple[NDArray[np.intp], NDA
     from scipy.spatial import KDTree
 
     places = np.array([_position(str(s)) for s in asas.columns["id"]]).reshape(-1, 2)
-    tree = KDTree(_unit(*(np.asarray(css.columns[c], dtype=float) for c in ("ra", "dec"))))
-    distance, nearest = (np.asarray(found) for found in tree.query(_unit(places[:, 0], places[:, 1])))
+    tree = KDTree(unit_vectors(*(np.asarray(css.columns[c], dtype=float) for c in ("ra", "dec"))))
+    distance, nearest = (np.asarray(found) for found in tree.query(unit_vectors(places[:, 0], places[:, 1])))
     close = np.flatnonzero(np.degrees(distance) * 3600.0 < _NEAR)
     first = np.unique(nearest[close], return_index=True)[1]  # each star once
     return nearest[close][first], close[first]
@@ -172,8 +173,3 @@ def _position(name: str) -> tuple[float, float]:
     hours = int(name[:2]) + int(name[2:4]) / 60.0 + float(name[4:6]) / 3600.0
     degrees = int(name[7:9]) + float(name[9:]) / 60.0
     return 15.0 * hours, -degrees if name[6] == "-" else degrees
-
-
-def _unit(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> NDArray[np.float64]:
-    a, d = np.radians(ra), np.radians(dec)
-    return np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1)

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
-from .atmosphere_table import atmosphere_table, cell_of, corners, hermite, invert_colour
+from .atmosphere_table import atmosphere_table, cell_of, corners, invert_colour
+from .surface import surface_magnitudes
 
 __all__ = [
     "DEFAULT_FE_H",
@@ -113,17 +114,8 @@ def surface_magnitude(
     >>> round(float(surface_magnitude("V", 5772.0, 4.44, 0.0)), 1)
     4.8
     """
-    table = atmosphere_table()
-    row = table.row(band)
-    t, g, z = _broadcast(teff, logg, fe_h, default_logg, default_fe_h)
-    x = np.clip(np.log10(t), table.log_teff[0], table.log_teff[-1])
-    cell, basis = hermite(table.log_teff, x)
-    out = np.zeros(x.shape)
-    for weight, j, k in corners(table, g, z):
-        for side in (0, 1):
-            at = (row, j, k, cell + side)
-            out += weight * (basis[side] * table.value[at] + basis[2 + side] * table.slope[at])
-    return out[()]
+    atmosphere_table().row(band)  # an unknown band is told before bad numbers are
+    return surface_magnitudes((band,), *_broadcast(teff, logg, fe_h, default_logg, default_fe_h))[0][()]
 
 
 def colour(

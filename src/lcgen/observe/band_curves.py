@@ -23,7 +23,7 @@ from .binaries import eclipsing_curves, ellipsoidal_ratio, teff_from_brightness
 from .gains import kind_of_star, load_gains
 from .surface import surface_magnitudes
 
-__all__ = ["DERIVED_BANDS", "BandStars", "band_source", "derive_curves", "mean_offset", "pulsation_logg"]
+__all__ = ["DERIVED_BANDS", "BandStars", "band_source", "derive_curves", "mean_offset", "pairs_of", "pulsation_logg"]
 
 DERIVED_BANDS: tuple[str, ...] = tuple(BANDS)
 """Bands that can be made from V, in order of wavelength within each system."""
@@ -108,6 +108,11 @@ class BandStars:
         return cls(class_name=names, subclass=subclass, period=period, teff=teff, logg=logg, fe_h=fe_h)
 
     @cached_property
+    def kinds(self) -> tuple[list[tuple[str, str]], NDArray[np.intp]]:
+        """Pairs of class and subclass that occur, and which of them each star has."""
+        return pairs_of(self.class_name, self.subclass)
+
+    @cached_property
     def surface(self) -> Mapping[str, _Array]:
         """Absolute magnitudes of stars of one solar radius in all bands of the table of atmospheres [mag]."""
         bands = atmosphere.table_bands()
@@ -116,6 +121,19 @@ class BandStars:
     def take(self, rows: NDArray) -> BandStars:
         """Fewer stars."""
         return BandStars(**{k: getattr(self, k)[rows] for k in self.__dataclass_fields__})
+
+
+def pairs_of(class_name: NDArray, subclass: NDArray) -> tuple[list[tuple[str, str]], NDArray[np.intp]]:
+    """Pairs of class and subclass that occur, in alphabetical order, and which of them each star has.
+
+    Examples
+    --------
+    >>> pairs_of(np.array(["ECL", "CEP", "ECL"]), np.array(["EW", "", "EW"]))
+    ([('CEP', ''), ('ECL', 'EW')], array([1, 0, 1]))
+    """
+    joined = np.char.add(np.char.add(np.asarray(class_name).astype(str), "/"), np.asarray(subclass).astype(str))
+    kinds, which = np.unique(joined, return_inverse=True)
+    return [(c, sub) for c, _, sub in (str(k).partition("/") for k in kinds)], which
 
 
 def pulsation_logg(class_name: NDArray, subclass: NDArray, period: NDArray) -> _Array:
@@ -176,13 +194,10 @@ def mean_offset(stars: BandStars, band: str) -> _Array:
         return np.zeros(stars.teff.size)
     colour = stars.surface[band] - stars.surface["V"]
     sister = _SISTERS.get(band, band)
-    for name in np.unique(stars.class_name):
-        for subclass in np.unique(stars.subclass[stars.class_name == name]):
-            kind, own = kind_of_star(str(name), str(subclass))
-            shift = load_gains()[kind].colour_offset.get(sister) if own else None
-            if shift:
-                colour = colour + shift * ((stars.class_name == name) & (stars.subclass == subclass))
-    return colour
+    pairs, which = stars.kinds
+    kinds = [kind_of_star(*pair) for pair in pairs]
+    shift = np.array([load_gains()[kind].colour_offset.get(sister, 0.0) if own else 0.0 for kind, own in kinds])
+    return colour + shift[which]
 
 
 def derive_curves(
@@ -211,14 +226,12 @@ def derive_curves(
         Magnitudes minus their mean.
     """
     out = np.empty((len(bands), *curve_v.shape))
-    pairs = np.char.add(np.char.add(stars.class_name.astype(str), "/"), stars.subclass.astype(str))
-    kinds, which = np.unique(pairs, return_inverse=True)
-    for k, pair in enumerate(kinds):
+    pairs, which = stars.kinds
+    for k, (cls, subclass) in enumerate(pairs):
         for own_i in (True, False):
             rows = np.flatnonzero((which == k) & (i_learned == own_i))
             if not rows.size:
                 continue
-            cls, subclass = str(pair).split("/", 1)
             few, own_v = (stars, curve_v) if rows.size == which.size else (stars.take(rows), curve_v[rows])
             kind, own = kind_of_star(cls, subclass)
             if kind:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CadenceError, InputError, UnknownNameError
+from ..errors import CadenceError, InputError
 from ..photometry import AB_ZERO_POINT_NJY, band_info, nearest_band
 from .depth import LSST_BANDS, LSST_SYSTEMS
-from .protocol import NoiseRequest, NoisyPhotometry
+from .protocol import NoiseRequest, NoisyPhotometry, of_band
 from .saturation import Saturation
 
 __all__ = ["DepthNoise"]
@@ -19,6 +19,7 @@ __all__ = ["DepthNoise"]
 _PER_MAG = 0.4 * np.log(10.0)
 # Rows measured at a time: few enough that their intermediate values stay in the processor's cache.
 _CHUNK = 65_536
+_HINT = "the mapping needs every band that is observed"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,7 +93,7 @@ class DepthNoise:
             raise CadenceError("noise from depths needs a schedule with five-sigma depths; this one has none")
         zero_points = np.array([AB_ZERO_POINT_NJY - band_info(b).ab_minus_system for b in request.band_names])
         gammas = np.array([self._gamma(b) for b in request.band_names])
-        floors = np.array([_of_band("systematic", self.systematic, b) for b in request.band_names]) ** 2
+        floors = np.array([of_band(self.systematic, b, "systematic", _HINT) for b in request.band_names]) ** 2
         mag, mag_err, measured, flux_err = (np.empty(request.mag.shape) for _ in range(4))
         for start in range(0, request.mag.size, _CHUNK):
             rows = slice(start, start + _CHUNK)
@@ -125,7 +126,7 @@ class DepthNoise:
     def _gamma(self, band: str) -> float:
         if self.gamma is None:
             return LSST_SYSTEMS["ivezic2019"][nearest_band(band, LSST_BANDS)].gamma
-        return _of_band("gamma", self.gamma, band)
+        return of_band(self.gamma, band, "gamma", _HINT)
 
 
 def _exponential(x: NDArray[np.float64]) -> None:
@@ -139,11 +140,3 @@ def _by_row(values: NDArray[np.float64], band: NDArray[np.integer]) -> NDArray[n
     if values.size and (values == values[0]).all():
         return values[0]
     return values.take(band)
-
-
-def _of_band(what: str, values: float | Mapping[str, float], band: str) -> float:
-    if not isinstance(values, Mapping):
-        return float(values)
-    if band not in values:
-        raise UnknownNameError(f"band of {what}", band, values, hint="the mapping needs every band that is observed")
-    return float(values[band])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NoiseModel", "NoiseRequest", "NoisyPhotometry"]
+from ..errors import UnknownNameError
+
+__all__ = ["NoiseModel", "NoiseRequest", "NoisyPhotometry", "of_band"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,3 +103,18 @@ class NoiseModel(Protocol):
     def measure(self, request: NoiseRequest) -> NoisyPhotometry:
         """Measurements with errors; must use no random numbers but those of the request."""
         ...
+
+
+def of_band(values: float | Mapping[str, float], band: str, what: str, hint: str) -> float:
+    """The value of a setting in a band, where it may be one number for all.
+
+    Raises
+    ------
+    UnknownNameError
+        If a mapping lacks the band; it names `what` and ends with `hint`.
+    """
+    if not isinstance(values, Mapping):
+        return float(values)
+    if band not in values:
+        raise UnknownNameError(f"band of {what}", band, values, hint=hint)
+    return float(values[band])

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, UnknownNameError
+from ..errors import InputError
 from ..photometry import BANDS, nearest_band
 from .depth import LSST_BANDS, LSST_SYSTEMS
-from .protocol import NoiseRequest
+from .protocol import NoiseRequest, of_band
 
 __all__ = ["LSST_ZERO_POINTS", "Saturation"]
 
@@ -22,6 +22,7 @@ _PIXEL = 0.2
 # Photon transfer turn-off of the e2v sensors, the lower of the two kinds: https://lsstcam.lsst.io, key numbers, from
 # Roodman et al. 2024, table 6.
 _FULL_WELL = 103_000.0
+_HINT = "give its limit, or -inf"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,7 +111,9 @@ class Saturation:
             If a band has no limit.
         """
         limit, seeing = (
-            np.array([_of_band(values, band) for band in request.band_names], dtype=float)
+            np.array(
+                [of_band(values, band, "the saturation limits", _HINT) for band in request.band_names], dtype=float
+            )
             for values in (self.magnitude, self.seeing)
         )
         out = limit[request.band_index]
@@ -123,11 +126,3 @@ class Saturation:
     def saturated(self, request: NoiseRequest) -> NDArray[np.bool_]:
         """Which observations saturate, by their noise-free magnitudes; shape (n_obs,)."""
         return request.mag < self.limits(request)
-
-
-def _of_band(values: float | Mapping[str, float], band: str) -> float:
-    if not isinstance(values, Mapping):
-        return float(values)
-    if band not in values:
-        raise UnknownNameError("band of the saturation limits", band, values, hint="give its limit, or -inf")
-    return float(values[band])

@@ -60,7 +60,7 @@ def surface_magnitudes(bands: Sequence[str], teff: ArrayLike, logg: ArrayLike, f
     return out
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _nodes(bands: tuple[str, ...]) -> tuple[_Array, _Array]:
     """Values and slopes of some bands, shape (n_bands, n_nodes)."""
     table = atmosphere_table()
