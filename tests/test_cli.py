@@ -32,6 +32,7 @@ COMMANDS = (
     "plot",
     "models",
     "cadences",
+    "plugins",
     "pack",
     "train",
     "tune",

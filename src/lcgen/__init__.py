@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         IntegrityError,
         LcgenError,
         MissingExtraError,
+        PluginError,
         UnitError,
         UnknownNameError,
     )
@@ -64,6 +65,7 @@ __all__ = [
     "LightCurveGenerator",
     "LightCurves",
     "MissingExtraError",
+    "PluginError",
     "Stars",
     "UnitError",
     "UnknownNameError",
@@ -105,7 +107,7 @@ _MODULE_OF = {
 _SUBMODULES = frozenset(
     {
         *("cadence", "catalog", "datasets", "ensemble", "errors", "export", "latent", "observe"),
-        *("photometry", "plot", "population", "prepare", "sky", "taxonomy"),
+        *("photometry", "plot", "plugins", "population", "prepare", "sky", "taxonomy"),
     }
 )
 

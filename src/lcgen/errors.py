@@ -15,6 +15,7 @@
     │   │   └── IncompleteEnsembleError  an ensemble that was cut off; it can be resumed
     │   └── CheckpointError              a model that cannot be loaded
     │       └── IntegrityError           a file whose sha256 is not the recorded one
+    ├── PluginError                      an installed plugin that cannot be used; says which and why
     └── MissingExtraError (ImportError)  an optional dependency is missing; says what to install
 """
 
@@ -37,6 +38,7 @@ __all__ = [
     "IntegrityError",
     "LcgenError",
     "MissingExtraError",
+    "PluginError",
     "UnitError",
     "UnknownNameError",
 ]
@@ -169,6 +171,10 @@ class CheckpointError(DataError):
 
 class IntegrityError(CheckpointError):
     """The sha256 of a file differs from the recorded one."""
+
+
+class PluginError(LcgenError):
+    """An installed plugin cannot be used; the message names it and says why."""
 
 
 class MissingExtraError(LcgenError, ImportError):

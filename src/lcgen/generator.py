@@ -549,13 +549,17 @@ class LightCurveGenerator:
         return Checkpoint(config=config, arrays=arrays)
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint, *, source: str = "") -> LightCurveGenerator:
-        """The inverse of :meth:`to_checkpoint`.
+    def from_checkpoint(
+        cls, checkpoint: Checkpoint, *, source: str = "", regressors: Sequence[type] = ()
+    ) -> LightCurveGenerator:
+        """The inverse of :meth:`to_checkpoint`; `regressors` as in :func:`load_generator`.
 
         Raises
         ------
         CheckpointError
-            If a part is missing or does not fit.
+            If a part is missing or does not fit, or the regressor's plugin is not installed.
+        PluginError
+            If that plugin cannot be used.
         """
         from .latent.adapter import regressor_from_any
 
@@ -577,7 +581,7 @@ class LightCurveGenerator:
                 kind=config["model"]["kind"],
                 model=model_from_state(config["model"], checkpoint.part("model."), conditioner),
                 conditioner=conditioner,
-                regressor=regressor_from_any(config["latent"], checkpoint.part("latent.")),
+                regressor=regressor_from_any(config["latent"], checkpoint.part("latent."), known=regressors),
                 population=population,
                 relations=relations,
                 noise_models={m["name"]: SurveyNoise.from_config(m) for m in config["noise"]},
@@ -595,7 +599,9 @@ class LightCurveGenerator:
         return save_checkpoint(self.to_checkpoint(), folder, card=card)
 
 
-def load_generator(model: str | os.PathLike[str] | None = None) -> LightCurveGenerator:
+def load_generator(
+    model: str | os.PathLike[str] | None = None, *, regressors: Sequence[type] = ()
+) -> LightCurveGenerator:
     """Load a trained generator.
 
     Parameters
@@ -603,17 +609,23 @@ def load_generator(model: str | os.PathLike[str] | None = None) -> LightCurveGen
     model : str or path-like, optional
         Name of a bundled model (see :func:`lcgen.list_models`), or the folder of one you trained; the bundled default
         where not given. The sha256 of a bundled model is verified.
+    regressors : sequence of type
+        Classes of latent regressors that no installed package names (see :mod:`lcgen.plugins`), for a model that was
+        trained with one of them.
 
     Raises
     ------
     UnknownNameError
         If no model has that name.
     IntegrityError, CheckpointError
-        If the files are not what was recorded, or not a generator.
+        If the files are not what was recorded, or not a generator, or its latent regressor is that of a plugin that is
+        not installed.
+    PluginError
+        If it is that of a plugin that cannot be used.
     """
     entry = assets.find_model(model)
     checkpoint = load_checkpoint(entry.folder, expected=entry.sha256)
-    return LightCurveGenerator.from_checkpoint(checkpoint, source=str(entry.folder))
+    return LightCurveGenerator.from_checkpoint(checkpoint, source=str(entry.folder), regressors=regressors)
 
 
 def limit_threads(n: int) -> None:

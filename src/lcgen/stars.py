@@ -161,6 +161,51 @@ class Stars:
             r_v=self._r_v,
         )
 
+    def behind(self, e_bv: ArrayLike, *, dims: bool = True) -> Stars:
+        """The same stars behind other dust: what makes them periodic stays, colours and mean magnitudes change.
+
+        Parameters
+        ----------
+        e_bv : float or array_like, shape (n_stars,)
+            E(B-V) [mag], in place of what the stars have.
+        dims : bool
+            Whether mean magnitudes follow the extinction in V. False where they are what is observed.
+
+        Raises
+        ------
+        InputError
+            If it is negative, not finite, or of another length.
+
+        Examples
+        --------
+        >>> import lcgen
+        >>> stars = lcgen.load_generator().draw("RRLYR", 2, params={"mean_mag": 18.0}, seed=1)
+        >>> (stars.behind(0.1).mean_magnitude("V") - stars.mean_magnitude("V")).round(2).tolist()
+        [0.31, 0.31]
+        """
+        try:
+            values = np.broadcast_to(np.asarray(e_bv, dtype=float), (len(self),))
+        except ValueError as error:
+            raise InputError(f"e_bv must be a number or {len(self)} of them, received {e_bv!r:.80}") from error
+        if not (np.isfinite(values).all() and (values >= 0).all()):
+            raise InputError(f"e_bv must be finite and not negative, received {e_bv!r:.80}")
+        a_v = self._r_v * values
+        more = a_v - np.asarray(self.columns["a_v"], dtype=float) if dims else 0.0
+        columns = self.columns | {"a_v": a_v, "e_bv": values.copy(), "mean_mag": self.columns["mean_mag"] + more}
+        new = Stars(
+            self._source,
+            columns=columns,
+            z=self._z,
+            scale=self._scale,
+            seed=self.seed,
+            law=self._law,
+            r_v=self._r_v,
+            decoded=self._known,
+        )
+        # curves are minus their mean, and dust does not change them
+        new._decoded, new._curves, new._sizes, new._realised = self._decoded, self._curves, self._sizes, self._realised
+        return new
+
     @cached_property
     def table(self) -> Table:
         """One row a star, as an astropy Table with units.

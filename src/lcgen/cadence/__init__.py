@@ -11,7 +11,7 @@ from .fieldlog import FieldLog
 from .footprint import Circle, Footprint, LsstCamera, ZtfCamera
 from .many import visits_of_stars
 from .opsim import OpSim, PointingSummary
-from .recipe import list_recipes, load_recipe, recipe_folder
+from .recipe import list_cadences, list_recipes, load_recipe, recipe_folder
 from .specs import Recipe
 from .tables import VisitTable, from_table
 from .visits import BatchCadence, Cadence, FixedCadence, Visits, from_arrays
@@ -34,6 +34,7 @@ __all__ = [
     "as_cadence",
     "from_arrays",
     "from_table",
+    "list_cadences",
     "list_recipes",
     "load_recipe",
     "read_epochs",

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, UnknownNameError
+from ..plugins import load_plugin, warn_hidden
 from .columns import find_columns
 from .epochs import EpochLibrary, is_epochs, read_epochs
 from .fieldlog import FieldLog, read_log
 from .opsim import OpSim
-from .recipe import list_recipes, load_recipe
+from .recipe import list_cadences, list_recipes, load_recipe
 from .tables import ENDINGS, VisitTable, column_names, ending, from_table, is_obs_table, names_of
 from .visits import Cadence, FixedCadence, Visits, from_arrays
 
@@ -21,7 +22,8 @@ __all__ = ["as_cadence"]
 
 _ALLOWED = (
     "a Cadence, Visits, an array of MJD, a pair (mjd, band), an astropy Table or pandas DataFrame, a LightCurveLynx "
-    f"ObsTable, a path (.db, .sqlite, {', '.join(ENDINGS)}, .dat, .txt, .log, .h5, .toml) or the name of a recipe"
+    f"ObsTable, a path (.db, .sqlite, {', '.join(ENDINGS)}, .dat, .txt, .log, .h5, .toml) or the name of a recipe or "
+    "of a plugin's cadence"
 )
 
 
@@ -38,7 +40,8 @@ def as_cadence(obj: Any) -> Cadence:
           positions, :class:`FieldLog` if it has several fields, else the same for all stars;
         - ``.db``, ``.sqlite``: :class:`OpSim`; ``.dat``, ``.txt``: :func:`read_epochs` if it holds numbers only, else
           :class:`FieldLog`, or :class:`VisitTable` if it has positions; ``.h5``: :class:`EpochLibrary`; ``.toml`` or
-          the name of a recipe: :func:`load_recipe`.
+          the name of a recipe: :func:`load_recipe`;
+        - the name of a plugin's cadence (:mod:`lcgen.plugins`): that cadence.
 
     Raises
     ------
@@ -46,6 +49,8 @@ def as_cadence(obj: Any) -> Cadence:
         If it is none of these.
     CadenceError
         If it cannot be read.
+    PluginError
+        If it is the cadence of a plugin that cannot be used.
 
     Examples
     --------
@@ -105,10 +110,16 @@ def _from_path(obj: str | os.PathLike[str]) -> Cadence:
         case ".toml":
             return load_recipe(path)
     if text in list_recipes():
+        warn_hidden("lcgen.cadences", text)
         return load_recipe(text)
-    if path.exists() or os.sep in text:
-        raise InputError(f"{text}: the kind of schedule is told by the ending; a cadence may be {_ALLOWED}")
-    raise UnknownNameError("cadence recipe", text, list_recipes(), hint=f"a cadence may be {_ALLOWED}")
+    try:
+        return load_plugin("lcgen.cadences", text)
+    except UnknownNameError:
+        if path.exists() or os.sep in text:
+            raise InputError(
+                f"{text}: the kind of schedule is told by the ending; a cadence may be {_ALLOWED}"
+            ) from None
+        raise UnknownNameError("cadence", text, list_cadences(), hint=f"a cadence may be {_ALLOWED}") from None
 
 
 def _from_columns(table: Any, names: list[str]) -> Cadence:

@@ -13,6 +13,7 @@ from typing import Any
 from ..assets import data_folder
 from ..errors import ConfigError, UnknownNameError
 from ..photometry import BANDS
+from ..plugins import plugin_names
 from .specs import (
     BandSpec,
     Block,
@@ -25,7 +26,7 @@ from .specs import (
     WeatherSpec,
 )
 
-__all__ = ["list_recipes", "load_recipe", "recipe_folder"]
+__all__ = ["list_cadences", "list_recipes", "load_recipe", "recipe_folder"]
 
 
 def recipe_folder() -> Path:
@@ -36,6 +37,17 @@ def recipe_folder() -> Path:
 def list_recipes() -> tuple[str, ...]:
     """Names of the recipes that come with lcgen."""
     return tuple(sorted(path.stem for path in recipe_folder().glob("*.toml")))
+
+
+def list_cadences() -> tuple[str, ...]:
+    """Names that :func:`lcgen.as_cadence` understands: of the recipes that come with lcgen, then of plugins.
+
+    Examples
+    --------
+    >>> "lsst-wfd" in list_cadences()
+    True
+    """
+    return (*list_recipes(), *plugin_names("lcgen.cadences"))
 
 
 def load_recipe(name_or_path: str | os.PathLike[str], *, per_star: bool | None = None) -> Recipe:
@@ -66,7 +78,10 @@ def load_recipe(name_or_path: str | os.PathLike[str], *, per_star: bool | None =
     elif text in list_recipes():
         path = recipe_folder() / f"{text}.toml"
     else:
-        raise UnknownNameError("cadence recipe", text, list_recipes(), hint="or give a path that ends in .toml")
+        hint = "or give a path that ends in .toml"
+        if text in plugin_names("lcgen.cadences"):
+            hint = f"{text} is the cadence of a plugin: as_cadence gives it"
+        raise UnknownNameError("cadence recipe", text, list_recipes(), hint=hint)
     try:
         with path.open("rb") as file:
             raw = tomllib.load(file)

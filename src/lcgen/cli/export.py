@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from ..errors import InputError
 from .options import Command, progress_of
+from .tables import aligned
 
 __all__ = ["COMMANDS", "FORMATS"]
 
@@ -14,10 +16,12 @@ Write an ensemble in the format of another program:
 
 {formats}
 
-The output appears when it is whole; memory does not grow with the number of stars. docs/export.md says what each
-format holds, in which units, and which options it has; --list-options prints those of a format.
+Formats of plugins have names, too: --list names all, and where they come from. The output appears when it is whole;
+memory does not grow with the number of stars. docs/export.md says what each format holds, in which units, and which
+options it has; --list-options prints those of a format.
 """
 _EXAMPLE = """\
+  lcgen export --list
   lcgen export train.h5 plasticc challenge
   lcgen export train.h5 snana LCGEN_SIM --option stars_per_file=10000
   lcgen export train.h5 nested train.parquet
@@ -37,8 +41,9 @@ FORMATS = {
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--list", action=_List, help="print the formats, with those of plugins, and leave")
     parser.add_argument("file", metavar="FILE", help="an ensemble file")
-    parser.add_argument("format", metavar="FORMAT", help=f"one of {', '.join(FORMATS)}")
+    parser.add_argument("format", metavar="FORMAT", help=f"one of {', '.join(FORMATS)}, or a plugin's")
     parser.add_argument("output", metavar="OUTPUT", nargs="?", help="the file or folder to write")
     parser.add_argument(
         "--option",
@@ -54,6 +59,24 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--block-size", type=int, default=1000, metavar="N", help="stars at once; default: %(default)s")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output once the new one is whole")
+
+
+class _List(argparse.Action):
+    """Prints the formats; no file need be named with it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from ..plugins import installed_plugins
+
+        rows = [("name", "description"), *FORMATS.items()]
+        # not loaded: what a plugin needs may be large
+        for plugin in installed_plugins("lcgen.exporters"):
+            if plugin.error is None:
+                rows.append((plugin.name, f"from the plugin {plugin.distribution} {plugin.version}"))
+        print(aligned(rows))
+        parser.exit()
 
 
 def _run(args: argparse.Namespace) -> None:

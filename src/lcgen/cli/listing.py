@@ -1,4 +1,4 @@
-"""``lcgen models`` and ``lcgen cadences``: what comes with lcgen."""
+"""``lcgen models`` and ``lcgen cadences``: what comes with lcgen, and the cadences of plugins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from ..errors import CheckpointError
-from .options import Command
+from .options import Command, no_options
 from .tables import aligned
 
 __all__ = ["COMMANDS"]
@@ -49,17 +49,18 @@ def _knows(folder: Path) -> tuple[str, str]:
         raise CheckpointError(f"{path} does not describe a generator: {error!r}") from error
 
 
-def _no_options(parser: argparse.ArgumentParser) -> None:
-    """A command without options of its own."""
-
-
 def _cadences(args: argparse.Namespace) -> None:
     from ..cadence import list_recipes, load_recipe
+    from ..plugins import installed_plugins
 
     rows = [("name", "bands", "description")]
     for name in list_recipes():
         recipe = load_recipe(name)
         rows.append((name, ",".join(recipe.bands), " ".join(recipe.description.split())))
+    # not loaded: a plugin may read a schedule of gigabytes
+    for plugin in installed_plugins("lcgen.cadences"):
+        if plugin.error is None:
+            rows.append((plugin.name, "-", f"from the plugin {plugin.distribution} {plugin.version}"))
     print(aligned(rows))
 
 
@@ -75,11 +76,11 @@ COMMANDS = (
     ),
     Command(
         name="cadences",
-        summary="the bundled cadence recipes",
-        description="The cadence recipes that --cadence knows by name, one a line. They are approximations; for a\n"
-        "real study give --cadence a simulated schedule.\n",
+        summary="the cadences that have a name",
+        description="The cadences that --cadence knows by name, one a line: bundled recipes, then those of plugins.\n"
+        "The recipes are approximations; for a real study give --cadence a simulated schedule.\n",
         example="  lcgen cadences\n",
-        options=_no_options,
+        options=no_options,
         run=_cadences,
     ),
 )

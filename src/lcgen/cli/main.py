@@ -8,10 +8,13 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ..errors import LcgenError
-from . import compare, ensemble, export, figures, judge, listing, periods, plot, sample, survey, tune, verify
+from ..plugins import PluginWarning
+from . import compare, ensemble, export, figures, judge, listing, periods, plot, plugins, sample, survey, tune, verify
 from .options import UsageError, add_command, command_parser
 
 __all__ = ["build_parser", "main"]
@@ -36,7 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = command_parser("lcgen", description=_DESCRIPTION, example=_EXAMPLE)
     parser.add_argument("--version", action=_Version, help="print the version and leave")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
-    for module in (sample, ensemble, verify, export, compare, figures, plot, listing, survey, periods, tune, judge):
+    modules = (sample, ensemble, verify, export, compare, figures, plot, listing, plugins, survey, periods, tune, judge)
+    for module in modules:
         for command in module.COMMANDS:
             add_command(commands, command)
     return parser
@@ -124,15 +128,25 @@ def _let_go_of_stdout() -> None:
 
 @contextlib.contextmanager
 def _messages(args: argparse.Namespace) -> Iterator[None]:
-    """Send the library's log to the standard error while a command runs."""
+    """Send the library's log, and what it says of plugins, to the standard error while a command runs."""
     level = {0: logging.WARNING, 1: logging.INFO}.get(args.verbose, logging.DEBUG)
     logger, handler = logging.getLogger("lcgen"), logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("lcgen: %(message)s"))
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.ERROR if args.quiet else level)
+    others = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, PluginWarning):  # for the user of the program, who has no use for lines of code
+            logger.warning("warning: %s", message)
+        else:
+            others(message, category, *where, **more)
+
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = show
+            yield
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)

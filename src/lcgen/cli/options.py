@@ -32,6 +32,7 @@ __all__ = [
     "detection_of",
     "mean_mag_of",
     "named_values",
+    "no_options",
     "progress_of",
     "refuse_existing",
     "star_params",
@@ -39,7 +40,7 @@ __all__ = [
 
 
 CADENCE_HELP = (
-    "name of a recipe (see lcgen cadences) or a file: .db, .sqlite, .parquet, .csv, .ecsv, .dat, .h5 (schedules) or "
+    "a name (see lcgen cadences) or a file: .db, .sqlite, .parquet, .csv, .ecsv, .dat, .h5 (schedules) or "
     ".toml (a recipe of your own)"
 )
 
@@ -109,6 +110,10 @@ def add_command(commands: Any, command: Command) -> None:
     group.add_argument("--quiet", action="store_true", help="no progress bar, and only errors")
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=command.run)
+
+
+def no_options(parser: argparse.ArgumentParser) -> None:
+    """A command without options of its own."""
 
 
 # -- options that several commands have ----------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any
 from .. import rng
 from ..errors import EnsembleError, InputError
 from ..observe.detection import Detection, check_detection
+from ..plugins import origin_of
 from ._layout import Block
 from .crew import Crew, progress_bar, write_shards
 from .header import EnsembleHeader
@@ -222,6 +223,9 @@ def _provenance(job: EnsembleJob) -> dict[str, Any]:
         "band": job.band if job.band is None or isinstance(job.band, str) else dict(job.band),
         "mean_mag": job.mean_mag,
     }
+    origin = origin_of(job.cadence)
+    if origin is not None:
+        out["cadence_plugin"] = f"{origin.distribution} {origin.version}"
     if not (job.noise is None or isinstance(job.noise, str)):
         out["noise_fingerprint"] = fingerprint(job.noise)
     if job.irregular:

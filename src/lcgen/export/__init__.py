@@ -1,7 +1,7 @@
 """Ensembles in the formats of other programs.
 
-``export_ensemble("train.h5", "plasticc", "challenge")``; ``FORMATS`` has them all,
-``docs/export.md`` says what they hold.
+``export_ensemble("train.h5", "plasticc", "challenge")``; ``FORMATS`` has all that come with lcgen, ``docs/export.md``
+says what they hold, ``docs/plugins.md`` how to write another.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from .astromer import AstromerExporter
 from .atat import AtatExporter
-from .base import Exporter, ExportReport, Source, export_ensemble, make_exporter
+from .base import Exporter, ExportReport, Source, export_ensemble, list_formats, make_exporter
 from .fitsfile import FitsExporter
 from .hats import HatsExporter
 from .lclib import LclibExporter, write_lclib
@@ -34,6 +34,7 @@ __all__ = [
     "Source",
     "TablesExporter",
     "export_ensemble",
+    "list_formats",
     "make_exporter",
     "write_lclib",
 ]

@@ -13,9 +13,10 @@ from typing import Any, ClassVar, Protocol
 from ..ensemble import Ensemble, open_ensemble
 from ..errors import EnsembleError, IncompleteEnsembleError, InputError, UnknownNameError
 from ..lightcurve import LightCurves
+from ..plugins import load_plugin, plugin_names, warn_hidden
 from ._files import new_file, new_folder, size_of
 
-__all__ = ["ExportReport", "Exporter", "Source", "export_ensemble", "make_exporter"]
+__all__ = ["ExportReport", "Exporter", "Source", "export_ensemble", "list_formats", "make_exporter"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class Source:
 
 
 class Exporter(Protocol):
-    """A format: a frozen dataclass whose fields are its options.
+    """A format: a frozen dataclass whose fields are its options, each with a default.
 
     Attributes
     ----------
@@ -120,8 +121,21 @@ class ExportReport:
     size: int
 
 
+def list_formats() -> tuple[str, ...]:
+    """Names of the formats: of lcgen's own (:data:`FORMATS`), then of plugins.
+
+    Examples
+    --------
+    >>> "nested" in list_formats()
+    True
+    """
+    from . import FORMATS
+
+    return (*FORMATS, *plugin_names("lcgen.exporters"))
+
+
 def make_exporter(name: str, options: Mapping[str, Any] | None = None) -> Exporter:
-    """The format called `name`, with options as text or in their own types.
+    """The format called `name`, lcgen's own or a plugin's, with options as text or in their own types.
 
     Raises
     ------
@@ -129,24 +143,35 @@ def make_exporter(name: str, options: Mapping[str, Any] | None = None) -> Export
         If there is no format or option of that name.
     InputError
         If an option has a value that cannot be understood.
+    PluginError
+        If it is the format of a plugin that cannot be used.
 
     Examples
     --------
     >>> make_exporter("plasticc", {"difference": "yes"}).difference
     True
     """
-    from . import FORMATS
-
-    if name not in FORMATS:
-        raise UnknownNameError("format", name, FORMATS)
-    kind = FORMATS[name]
-    fields = {f.name: f for f in dataclasses.fields(kind)}
+    kind = _format(name)
+    fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
     values = {}
     for option, value in (options or {}).items():
         if option not in fields:
             raise UnknownNameError(f"option of the format {name}", option, fields)
         values[option] = _typed(option, value, fields[option].default)
     return kind(**values)
+
+
+def _format(name: str) -> Any:
+    """The class of a format."""
+    from . import FORMATS
+
+    if name in FORMATS:
+        warn_hidden("lcgen.exporters", name)
+        return FORMATS[name]
+    try:
+        return load_plugin("lcgen.exporters", name)
+    except UnknownNameError:
+        raise UnknownNameError("format", name, list_formats()) from None
 
 
 def export_ensemble(
@@ -166,7 +191,7 @@ def export_ensemble(
     ensemble : Ensemble or path-like
         The ensemble, open or as a file.
     format : str or Exporter
-        Name of a format (:data:`FORMATS`), or an exporter with its options.
+        Name of a format (:func:`list_formats`), or any exporter with its options.
     output : path-like
         The file or folder to write. It appears when it is whole.
     options : mapping, optional
@@ -203,7 +228,7 @@ def export_ensemble(
     elif options:
         raise InputError("options go with the name of a format; an exporter has its own")
     else:
-        exporter = format
+        exporter = _checked(format)
     if not isinstance(ensemble, Ensemble):
         with open_ensemble(ensemble) as opened:
             return export_ensemble(
@@ -232,13 +257,22 @@ def export_ensemble(
     )
 
 
+def _checked(exporter: Any) -> Exporter:
+    """An exporter that was passed as an object."""
+    missing = [word for word in ("name", "folder", "check", "write") if not hasattr(exporter, word)]
+    if isinstance(exporter, type) or missing:
+        received = f"the class {exporter.__name__}" if isinstance(exporter, type) else f"{exporter!r:.80}"
+        raise InputError(f"format must be a name or an exporter with its options, such as Mine(); received {received}")
+    return exporter
+
+
 _WORDS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 def _typed(option: str, value: Any, default: Any) -> Any:
     """The value in the type of the option's default."""
-    if not isinstance(value, str) or isinstance(default, str):
-        return value
+    if not isinstance(value, str) or not isinstance(default, (bool, int, float)):
+        return value  # an exporter reads options of other types itself
     if isinstance(default, bool):
         if value.lower() not in _WORDS:
             raise InputError(f"option {option} must be yes or no, received {value!r}")

@@ -1,6 +1,7 @@
 """From physical parameters to the latent space: the published regressors, and what compares them.
 
-The regressors share one contract, :class:`LatentRegressor`; their state is a dictionary and plain arrays.
+The regressors share one contract, :class:`LatentRegressor`; their state is a dictionary and plain arrays. Those of
+plugins are known by name, too (:mod:`lcgen.plugins`).
 Names are imported when first used.
 """
 
@@ -10,10 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # pragma: no cover
-    from .base import ArrayRegressor, LatentRegressor, make_regressor, regressor_from_state
+    from .base import ArrayRegressor, LatentRegressor
     from .features import FeatureSpec, feature_matrix
     from .forest import ForestRegressor
     from .linear import LinearRegressor
+    from .lookup import as_regressor, list_regressors, make_regressor, regressor_from_state
     from .mlp import MLPRegressor
     from .table import RegressionRow, RegressionTable, regression_table
 
@@ -26,7 +28,9 @@ __all__ = [
     "MLPRegressor",
     "RegressionRow",
     "RegressionTable",
+    "as_regressor",
     "feature_matrix",
+    "list_regressors",
     "make_regressor",
     "regression_table",
     "regressor_from_state",
@@ -41,10 +45,12 @@ _HOME = {
     "MLPRegressor": "mlp",
     "RegressionRow": "table",
     "RegressionTable": "table",
+    "as_regressor": "lookup",
     "feature_matrix": "features",
-    "make_regressor": "base",
+    "list_regressors": "lookup",
+    "make_regressor": "lookup",
     "regression_table": "table",
-    "regressor_from_state": "base",
+    "regressor_from_state": "lookup",
 }
 
 

@@ -2,56 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
-from ..errors import CheckpointError, ConfigError, InputError
-from .base import make_regressor, regressor_from_state
+from ..errors import CheckpointError, InputError
+from ..plugins import origin_of
 from .flow import FlowRegressor
+from .lookup import as_regressor, restored
 
 __all__ = ["PointSampler", "ReleasedLatents", "regressor_from_any", "regressor_to_state"]
 
 
 class PointSampler:
-    """A published regressor as a sampler of amplitude and latent vector.
+    """A published regressor, or that of a plugin, as a sampler of amplitude and latent vector.
 
     Parameters
     ----------
     regressor : LatentRegressor
         Fitted to the standardised log amplitude and the latent vector, in this order.
+    latent_dim : int, optional
+        Dimensions of the latent space; those that the regressor tells where not given.
     """
 
-    def __init__(self, regressor: Any) -> None:
+    def __init__(self, regressor: Any, *, latent_dim: int | None = None) -> None:
         self.regressor = regressor
+        self.latent_dim = int(regressor.n_targets) - 1 if latent_dim is None else int(latent_dim)
 
     @property
     def name(self) -> str:
         """Name of the regressor."""
         return str(self.regressor.name)
 
-    @property
-    def latent_dim(self) -> int:
-        """Dimensions of the latent space."""
-        return int(self.regressor.n_targets) - 1
-
     @classmethod
-    def fit(cls, kind: str, features: ArrayLike, scale: ArrayLike, mean: ArrayLike, *, seed: int) -> PointSampler:
-        """Fit a regressor of a kind: ``"linear"``, ``"forest"`` or ``"mlp"``."""
+    def fit(cls, regressor: Any, features: ArrayLike, scale: ArrayLike, mean: ArrayLike, *, seed: int) -> PointSampler:
+        """Fit a regressor given by name, as a class or as an object, of which a copy is fitted."""
         targets = np.concatenate([np.asarray(scale, dtype=float)[:, None], np.asarray(mean, dtype=float)], axis=1)
-        return cls(make_regressor(kind).fit(np.asarray(features, dtype=float), targets, seed=seed))
+        fitted = copy.deepcopy(as_regressor(regressor))
+        fitted.fit(np.asarray(features, dtype=float), targets, seed=seed)
+        return cls(fitted, latent_dim=targets.shape[1] - 1)
 
     def sample(
         self, features: ArrayLike, normals: ArrayLike, scale: ArrayLike | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """As :meth:`lcgen.latent.flow.FlowRegressor.sample`."""
+        """As :meth:`lcgen.latent.flow.FlowRegressor.sample`.
+
+        Raises
+        ------
+        InputError
+            If the regressor draws something of another shape, or numbers that are not finite.
+        """
         normals = np.asarray(normals, dtype=float)
-        # the regressor appends one uniform number to the features; the remaining ones are not used
+        # the published regressors append the first uniform number to the features, and use no other
         uniforms = ndtr(np.concatenate([normals, np.zeros((normals.shape[0], 1))], axis=1))
-        out = self.regressor.sample(np.asarray(features, dtype=float), uniforms)
+        uniforms = np.minimum(uniforms, np.nextafter(1.0, 0.0))
+        out = np.asarray(self.regressor.sample(np.asarray(features, dtype=float), uniforms), dtype=float)
+        if out.shape != normals.shape or not np.isfinite(out).all():
+            raise InputError(
+                f"the {self.name} regressor drew latents of shape {out.shape}, {int((~np.isfinite(out)).sum())} "
+                f"numbers of them not finite; needed is the shape {normals.shape}, all finite"
+            )
         given = np.full(out.shape[0], np.nan) if scale is None else np.asarray(scale, dtype=float)
         return np.where(np.isfinite(given), given, out[:, 0]), out[:, 1:].astype(np.float32)
 
@@ -141,8 +156,10 @@ class ReleasedLatents:
         return config, out
 
     @classmethod
-    def from_state(cls, config: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> ReleasedLatents:
-        """The inverse of :meth:`to_state`.
+    def from_state(
+        cls, config: Mapping[str, Any], arrays: Mapping[str, NDArray], *, known: Sequence[type] = ()
+    ) -> ReleasedLatents:
+        """The inverse of :meth:`to_state`; `known` as in :func:`regressor_from_any`.
 
         Raises
         ------
@@ -153,7 +170,7 @@ class ReleasedLatents:
         inner = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         try:
             return cls(
-                regressor_from_any(config["amplitude"], inner),
+                regressor_from_any(config["amplitude"], inner, known=known),
                 latent_dim=int(config["latent_dim"]),
                 n_classes=int(config["n_classes"]),
                 cls=arrays.get("cls", ()),
@@ -165,18 +182,49 @@ class ReleasedLatents:
 
 
 def regressor_to_state(regressor: Any) -> tuple[dict[str, Any], dict[str, NDArray]]:
-    """Configuration for JSON and arrays for safetensors, of either kind."""
-    inner = regressor.regressor if isinstance(regressor, PointSampler) else regressor
-    config, arrays = inner.to_state()
-    return {"kind": inner.name, "state": config}, arrays
+    """Configuration for JSON and arrays for safetensors, of any of them.
+
+    Raises
+    ------
+    InputError
+        If a regressor of somebody else's gives what cannot be stored.
+    """
+    if not isinstance(regressor, PointSampler):
+        config, arrays = regressor.to_state()
+        return {"kind": regressor.name, "state": config}, arrays
+    config, arrays = regressor.regressor.to_state()
+    try:
+        stored = json.loads(json.dumps(dict(config), allow_nan=False))
+        plain = {str(k): np.asarray(v) for k, v in arrays.items()}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"the state of the {regressor.name} regressor cannot be stored as JSON: {error}") from error
+    wrong = [k for k, v in plain.items() if v.dtype.kind not in "biuf"]
+    if wrong:
+        raise InputError(
+            f"the state of the {regressor.name} regressor has the array {wrong[0]!r} of type {plain[wrong[0]].dtype}; "
+            "allowed are booleans, whole numbers and floats"
+        )
+    out = {"kind": regressor.name, "state": stored, "latent_dim": regressor.latent_dim}
+    origin = origin_of(regressor.regressor)
+    if origin is not None:
+        out["plugin"] = f"{origin.distribution} {origin.version}"
+    return out, plain
 
 
-def regressor_from_any(config: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> Any:
-    """The inverse of :func:`regressor_to_state`."""
-    if config["kind"] == FlowRegressor.name:
-        return FlowRegressor.from_state(config["state"], arrays)
-    if config["kind"] == ReleasedLatents.name:
-        return ReleasedLatents.from_state(config["state"], arrays)
-    if config["kind"] not in ("linear", "forest", "mlp"):
-        raise ConfigError(f"unknown latent regression {config['kind']!r}")
-    return PointSampler(regressor_from_state(config["state"], arrays))
+def regressor_from_any(config: Mapping[str, Any], arrays: Mapping[str, NDArray], *, known: Sequence[type] = ()) -> Any:
+    """The inverse of :func:`regressor_to_state`; `known` are classes of regressors that no installed package names.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such regressor, or its state does not fit.
+    PluginError
+        If it is that of a plugin that cannot be used.
+    """
+    kind, state = config["kind"], config["state"]
+    if kind == FlowRegressor.name:
+        return FlowRegressor.from_state(state, arrays)
+    if kind == ReleasedLatents.name:
+        return ReleasedLatents.from_state(state, arrays, known=known)
+    regressor = restored(kind, state, arrays, known=known, origin=str(config.get("plugin", "")))
+    return PointSampler(regressor, latent_dim=config.get("latent_dim"))

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import CheckpointError, InputError, UnknownNameError
+from ..errors import CheckpointError, InputError
 from ..rng import stream
 
-__all__ = [
-    "ArrayRegressor",
-    "LatentRegressor",
-    "make_regressor",
-    "regressor_from_state",
-]
-
-_HOME = {
-    "forest": ("forest", "ForestRegressor"),
-    "linear": ("linear", "LinearRegressor"),
-    "mlp": ("mlp", "MLPRegressor"),
-}
+__all__ = ["ArrayRegressor", "LatentRegressor"]
 
 
 @runtime_checkable
 class LatentRegressor(Protocol):
     """From features (class and physical parameters) to latents.
 
-    A row's result depends on that row alone, to the last bit, whatever it is evaluated together with.
+    A row's result depends on that row alone, to the last bit, whatever it is evaluated together with. What
+    :meth:`to_state` gives holds its ``name``, so that
+    :func:`~lcgen.latent.regressor_from_state` finds the class.
     """
 
     name: ClassVar[str]
@@ -254,53 +244,3 @@ def affine(rows: NDArray, weight: NDArray, bias: NDArray) -> NDArray[np.float64]
     for column, coefficients in zip(rows.T, weight, strict=True):
         out += column[:, None] * coefficients
     return out
-
-
-def make_regressor(name: str, **options: Any) -> LatentRegressor:
-    """A regressor that is not fitted yet.
-
-    Parameters
-    ----------
-    name : {"linear", "forest", "mlp"}
-    **options
-        As the class of that name takes them.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no regressor of that name.
-    InputError
-        If it does not take an option.
-
-    Examples
-    --------
-    >>> make_regressor("linear", extra_uniform=False).name
-    'linear'
-    """
-    cls = _regressor_class(name)
-    unknown = sorted(set(options) - set(cls._options))
-    if unknown:
-        raise InputError(f"the {name} regressor has no option {unknown[0]!r}; allowed: {', '.join(cls._options)}")
-    return cls(**options)
-
-
-def regressor_from_state(config: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> LatentRegressor:
-    """The published regressor whose :meth:`~LatentRegressor.to_state` gave these.
-
-    Raises
-    ------
-    CheckpointError
-        If they describe none.
-    """
-    try:
-        cls = _regressor_class(config.get("name"))
-    except UnknownNameError as error:
-        raise CheckpointError(str(error)) from error
-    return cls.from_state(config, arrays)
-
-
-def _regressor_class(name: object) -> type[ArrayRegressor]:
-    if not isinstance(name, str) or name not in _HOME:
-        raise UnknownNameError("regressor", name, _HOME)
-    module, cls = _HOME[name]
-    return getattr(import_module(f".{module}", __package__), cls)

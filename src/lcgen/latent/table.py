@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError
 from ..rng import stream
 from .base import ArrayRegressor, LatentRegressor
+from .lookup import as_regressor
 
 __all__ = ["RegressionRow", "RegressionTable", "regression_table"]
 
@@ -117,7 +118,7 @@ def regression_table(
     targets: ArrayLike,
     star_ids: ArrayLike,
     *,
-    regressors: Sequence[LatentRegressor],
+    regressors: Sequence[LatentRegressor | type[LatentRegressor] | str],
     seed: int,
     n_splits: int = 5,
     physical_columns: Sequence[int] = (),
@@ -137,8 +138,8 @@ def regression_table(
         Latents.
     star_ids : array_like, shape (n,)
         The star of each row.
-    regressors : sequence of LatentRegressor
-        Copies are fitted; those given are left as they are.
+    regressors : sequence of LatentRegressor, type or str
+        Objects, of which copies are fitted; classes; names (:func:`~lcgen.latent.list_regressors`).
     seed : int
         Seed of the splits and of the fits.
     n_splits : int
@@ -155,8 +156,8 @@ def regression_table(
     Raises
     ------
     InputError
-        If shapes do not fit, there are fewer stars than parts, no regressor is given, or a column does not
-        exist.
+        If shapes do not fit, there are fewer stars than parts, no regressor is given, what is given is none, or a
+        column does not exist.
     """
     x, y = np.asarray(features, dtype=float), np.asarray(targets, dtype=float)
     stars = np.asarray(star_ids)
@@ -178,7 +179,7 @@ def regression_table(
     if len(physical_columns):
         feature_sets.insert(0, (False, np.delete(x, list(physical_columns), axis=1)))
     rows = []
-    for regressor in regressors:
+    for regressor in map(as_regressor, regressors):
         for physical, chosen in feature_sets:
             fresh, inputs = _with_uniform_column(regressor, chosen, uniform)
             predictions = (

@@ -20,6 +20,7 @@ from .config import TrainConfig, read_config
 from .tune_study import StudyResult, tune
 
 if TYPE_CHECKING:
+    from ..latent import LatentRegressor
     from ..prepare.conditioning import Conditioner
     from .data import TrainingData
     from .loop import World
@@ -34,6 +35,7 @@ def train(
     *,
     output: str | os.PathLike[str] | None = None,
     restart: bool = False,
+    regressor: LatentRegressor | type[LatentRegressor] | None = None,
     progress: bool | None = None,
 ) -> Path:
     """Train a generator.
@@ -46,6 +48,9 @@ def train(
         Folder of the run, in place of the configured one.
     restart : bool
         Begin anew where the folder holds an interrupted run of the same configuration; by default it goes on.
+    regressor : LatentRegressor or type, optional
+        From parameters to latents, as an object (a copy is fitted) or a class, in place of ``latent.kind``. Unless an
+        installed package names its class (:mod:`lcgen.plugins`), ``load_generator(model, regressors=[...])`` wants it.
     progress : bool, optional
         Show progress bars; by default where stderr is a terminal.
 
@@ -68,11 +73,33 @@ def train(
     run = Path(output or settings.output)
     from .loop import join_world
 
+    if regressor is not None:
+        regressor = checked_regressor(regressor, settings)
+
     with join_world(settings.training.device) as world:
         if world.first:
             claim(run, settings, restart)
         world.wait()
-        return train_in(run, settings, world=world, progress=progress)
+        return train_in(run, settings, world=world, regressor=regressor, progress=progress)
+
+
+def checked_regressor(regressor: Any, settings: TrainConfig) -> LatentRegressor:
+    """A regressor that was given to a training.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    ConfigError
+        If the training is to be refined, which wants the flow.
+    """
+    from ..errors import ConfigError
+    from ..latent import as_regressor
+
+    out = as_regressor(regressor)
+    if settings.refine.epochs:
+        raise ConfigError(f"refine.epochs needs latent.kind 'flow', and the {out.name} regressor was given besides")
+    return out
 
 
 def network_config(settings: TrainConfig) -> tuple[str, Any]:
@@ -82,17 +109,29 @@ def network_config(settings: TrainConfig) -> tuple[str, Any]:
     ------
     ConfigError
         Naming the key that is wrong.
+    PluginError
+        If the latent regressor is that of a plugin that cannot be used.
     """
     from ..config import from_mapping
+    from ..errors import ConfigError, InputError
+    from ..latent import make_regressor
     from ..latent.flow import FlowConfig
     from ..model.cvae import PeriodicConfig
     from ..model.published import PublishedConfig
+    from ..plugins import warn_hidden
 
     options = dict(settings.model)
     kind = options.pop("kind", "periodic")
     network = from_mapping(PublishedConfig if kind == "published" else PeriodicConfig, options, where="model")
-    if settings.latent.kind == "flow":
-        from_mapping(FlowConfig, settings.latent.options, where="latent.options")
+    latent = settings.latent
+    if latent.kind == "flow":
+        warn_hidden("lcgen.regressors", latent.kind)
+        from_mapping(FlowConfig, latent.options, where="latent.options")
+    else:
+        try:
+            make_regressor(latent.kind, **latent.options)
+        except InputError as error:
+            raise ConfigError(f"latent.options: {error}") from error
     return kind, network
 
 
@@ -140,6 +179,7 @@ def train_in(
     prepared: TrainingData | None = None,
     world: World | None = None,
     on_epoch: Callable[[dict[str, Any], Any], None] | None = None,
+    regressor: LatentRegressor | None = None,
     progress: bool | None = None,
 ) -> Path:
     """Train a generator in a folder that exists.
@@ -154,6 +194,8 @@ def train_in(
         The processes that train together.
     on_epoch : callable, optional
         See :func:`lcgen.train.loop.fit_network`.
+    regressor : LatentRegressor, optional
+        As in :func:`train`.
     progress : bool, optional
 
     Returns
@@ -205,8 +247,11 @@ def train_in(
     if not world.first:
         world.wait()
         return run / "model"
+    config = dataclasses.asdict(settings)
+    if regressor is not None:
+        config["latent"] |= {"kind": regressor.name, "options": {}}
     info = {
-        "config": dataclasses.asdict(settings),
+        "config": config,
         "provenance": data.provenance,
         "split": {
             "seed": settings.data.split_seed,
@@ -222,6 +267,7 @@ def train_in(
         batches_of=batches_of,
         info=info,
         split=split_record(data),
+        regressor=regressor,
         run=run,
         progress=progress,
     )

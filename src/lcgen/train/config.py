@@ -12,6 +12,7 @@ from typing import Any
 from ..config import from_mapping, read_toml
 from ..errors import ConfigError
 from ..photometry import BANDS
+from ..plugins import plugin_names
 from ..prepare.augment import AugmentConfig
 from ..prepare.clean import CleanConfig
 from ..taxonomy import CLASS_INFO, CLASSES
@@ -272,13 +273,15 @@ class LatentConfig:
 
     Attributes
     ----------
-    kind : {"flow", "linear", "forest", "mlp"}
+    kind : {"flow", "linear", "forest", "mlp"} or str
+        One of these, or the name of a plugin's regressor (:mod:`lcgen.plugins`).
     options : mapping
-        Of the chosen kind; for ``"flow"`` see :class:`lcgen.latent.flow.FlowConfig`.
+        Of the chosen kind; for ``"flow"`` see :class:`lcgen.latent.flow.FlowConfig`, for a plugin's regressor they are
+        the arguments of its class.
     balance : float
         As in :class:`LoopConfig`, for the draws that the regression is fitted to.
     table : bool
-        Fit all kinds and put the comparison on unseen stars into the card.
+        Fit the published kinds, and that of a plugin, and put the comparison on unseen stars into the card.
     """
 
     kind: str = "flow"
@@ -288,8 +291,10 @@ class LatentConfig:
 
     def __post_init__(self) -> None:
         if self.kind not in _LATENT_KINDS:
-            raise ConfigError(f"latent.kind must be one of {', '.join(_LATENT_KINDS)}, received {self.kind!r}")
-        if self.options and self.kind != "flow":
+            allowed = (*_LATENT_KINDS, *plugin_names("lcgen.regressors"))
+            if self.kind not in allowed:
+                raise ConfigError(f"latent.kind must be one of {', '.join(allowed)}, received {self.kind!r}")
+        elif self.options and self.kind != "flow":
             raise ConfigError(f"latent.options: the {self.kind} regression takes none here")
         if not 0.0 <= self.balance <= 1.0:
             raise ConfigError(f"latent.balance must lie in [0, 1], received {self.balance}")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..config import from_mapping
 from ..errors import ConfigError
 from ..generator import LightCurveGenerator, shape_band
+from ..latent import LatentRegressor, as_regressor
 from ..latent.adapter import PointSampler
 from ..latent.flow import FeatureColumns, FlowConfig, FlowRegressor
 from ..latent.table import regression_table
@@ -36,6 +37,7 @@ __all__ = ["Posteriors", "band_rules", "encode_all", "finish", "prune_dead", "re
 
 _log = logging.getLogger(__name__)
 _MIN_CURVES = 20
+_TABLE_ROWS = 8000
 _POSTERIOR_DRAWS = 3
 
 
@@ -170,14 +172,16 @@ def fit_regressor(
     validation: NDArray[np.bool_],
     share: float,
     seed: int,
+    given: LatentRegressor | None = None,
     progress: bool | None,
 ) -> Any:
-    """Fit the latent regression of the configured kind to the posteriors of training stars."""
+    """Fit the latent regression, that which was given or of the configured kind, to posteriors of training stars."""
     features = conditioner.star_features(curves.cls, curves.subclass, curves.params, curves.survey)
     scale = conditioner.standard_scale(curves.cls, curves.scale)
-    if config.kind != "flow":
+    if given is not None or config.kind != "flow":
         train = ~validation
-        return PointSampler.fit(config.kind, features[train], scale[train], posteriors.mean[train], seed=seed)
+        chosen = as_regressor(config.kind, **config.options) if given is None else given
+        return PointSampler.fit(chosen, features[train], scale[train], posteriors.mean[train], seed=seed)
     options = from_mapping(FlowConfig, config.options, where="latent.options")
     flow = FlowRegressor(conditioner.n_star, posteriors.mean.shape[1], options, seed=seed)
     return flow.fit(
@@ -220,19 +224,22 @@ def _shape_relations(
 
 
 def latent_table(
-    conditioner: Conditioner, curves: PreparedCurves, posteriors: Posteriors, *, seed: int, max_rows: int = 8000
+    conditioner: Conditioner, curves: PreparedCurves, posteriors: Posteriors, *, regressor: Any, seed: int
 ) -> Any:
-    """The published comparison of regressors, on unseen stars next to the leaky figures."""
+    """The published comparison of regressors, on unseen stars next to the leaky figures; with that of a plugin."""
     from ..latent import ForestRegressor, LinearRegressor, MLPRegressor
+    from ..latent.lookup import BUILT_IN
 
-    rows = np.sort(stream(seed, "latent-table").permutation(len(curves))[:max_rows])
+    other = [] if regressor.name in BUILT_IN else [regressor.regressor]
+
+    rows = np.sort(stream(seed, "latent-table").permutation(len(curves))[:_TABLE_ROWS])
     features = conditioner.star_features(curves.cls, curves.subclass, curves.params, curves.survey)[rows]
     first = len(conditioner.classes) + len(conditioner.subclasses)
     return regression_table(
         features,
         posteriors.mean[rows],
         curves.star_id[rows],
-        regressors=[LinearRegressor(), ForestRegressor(n_trees=60), MLPRegressor(max_epochs=60)],
+        regressors=[LinearRegressor(), ForestRegressor(n_trees=60), MLPRegressor(max_epochs=60), *other],
         seed=seed,
         n_splits=3,
         physical_columns=range(first, features.shape[1]),
@@ -275,6 +282,7 @@ def finish(
     batches_of: Callable[[PreparedCurves], CurveBatches],
     info: dict[str, Any],
     split: Mapping[str, NDArray],
+    regressor: LatentRegressor | None = None,
     run: Path | None = None,
     progress: bool | None = None,
 ) -> tuple[LightCurveGenerator, dict[str, Any]]:
@@ -290,6 +298,8 @@ def finish(
         Makes batches of prepared curves.
     info, split : mapping
         Stored with the generator.
+    regressor : LatentRegressor, optional
+        In place of the configured kind.
     run : Path, optional
         Folder for checkpoints.
     progress : bool, optional
@@ -315,7 +325,7 @@ def finish(
         fit_residual=posteriors.fit_residual,
     )
     _log.info("active dimensions: %d of %d", keep.sum(), keep.size)
-    regressor = fit_regressor(
+    sampler = fit_regressor(
         settings.latent,
         conditioner=conditioner,
         curves=seen,
@@ -323,13 +333,14 @@ def finish(
         validation=~train_rows,
         share=settings.training.secondary_share,
         seed=seed,
+        given=regressor,
         progress=progress,
     )
     refined = None
     if settings.refine.epochs:
         model, refined = refine(
             model,
-            regressor,
+            sampler,
             batches_of(curves.take(data.split == 0)),
             batches_of(curves.take(data.split == 1)),
             columns=feature_columns(conditioner),
@@ -350,9 +361,9 @@ def finish(
         "refinement": refined,
     }
     if settings.latent.table:
-        report["latent_table"] = latent_table(conditioner, seen, posteriors, seed=seed).to_markdown()
-    if isinstance(regressor, FlowRegressor):
-        report["flow_nll"] = regressor.validation_nll
+        report["latent_table"] = latent_table(conditioner, seen, posteriors, regressor=sampler, seed=seed).to_markdown()
+    if isinstance(sampler, FlowRegressor):
+        report["flow_nll"] = sampler.validation_nll
     relations = _shape_relations(model, conditioner, seen, posteriors, train_rows, seed) if kind == "periodic" else None
     irregularity = {}
     if settings.irregularity:
@@ -372,7 +383,7 @@ def finish(
         kind=kind,
         model=model.cpu(),
         conditioner=conditioner,
-        regressor=regressor,
+        regressor=sampler,
         population=fit_population(settings.population, data.population, conditioner, seed=seed),
         relations=relations,
         noise_models=data.noise,

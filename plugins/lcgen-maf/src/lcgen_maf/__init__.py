@@ -1,0 +1,86 @@
+"""MAF metrics that put realistic periodic variable stars, made by lcgen, at every slice point.
+
+>>> from lcgen_maf import PeriodRecoveryMetric, StarSample
+>>> metric = PeriodRecoveryMetric(StarSample(classes="RRLYR", mean_mag=(18.0, 23.0), n=100, seed=1))
+>>> metric.units
+'fraction'
+
+Names are imported when first used, as importing MAF takes some seconds.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # pragma: no cover
+    from .base import StarMetric
+    from .bundles import make_bundle, make_bundles
+    from .classifier import Classifier, default_classifier, feature_names, features
+    from .metrics import (
+        AmplitudeErrorMetric,
+        ClassificationMetric,
+        DetectionMetric,
+        MeanMagErrorMetric,
+        MonthsToPeriodMetric,
+        PeriodRecoveryMetric,
+        PhaseCoverageMetric,
+        PhaseGapMetric,
+        VariabilityMetric,
+    )
+    from .sample import StarSample
+    from .slices import Columns
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AmplitudeErrorMetric": "metrics",
+    "ClassificationMetric": "metrics",
+    "Classifier": "classifier",
+    "Columns": "slices",
+    "DetectionMetric": "metrics",
+    "MeanMagErrorMetric": "metrics",
+    "MonthsToPeriodMetric": "metrics",
+    "PeriodRecoveryMetric": "metrics",
+    "PhaseCoverageMetric": "metrics",
+    "PhaseGapMetric": "metrics",
+    "StarMetric": "base",
+    "StarSample": "sample",
+    "VariabilityMetric": "metrics",
+    "make_bundle": "bundles",
+    "make_bundles": "bundles",
+    "default_classifier": "classifier",
+    "feature_names": "classifier",
+    "features": "classifier",
+}
+
+__all__ = [
+    "AmplitudeErrorMetric",
+    "ClassificationMetric",
+    "Classifier",
+    "Columns",
+    "DetectionMetric",
+    "MeanMagErrorMetric",
+    "MonthsToPeriodMetric",
+    "PeriodRecoveryMetric",
+    "PhaseCoverageMetric",
+    "PhaseGapMetric",
+    "StarMetric",
+    "StarSample",
+    "VariabilityMetric",
+    "make_bundle",
+    "make_bundles",
+    "default_classifier",
+    "feature_names",
+    "features",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

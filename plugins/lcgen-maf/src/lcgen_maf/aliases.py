@@ -1,0 +1,343 @@
+"""Which period a search would find, for many stars at the same visits, without searching all periods.
+
+A blind search with a sinusoid fails in a few ways: another harmonic of the true frequency is stronger; the visits,
+which come at night and in seasons, make an alias as strong (Deeming 1975, Ap&SS 36, 137; VanderPlas 2018, ApJS 236, 16,
+section 7.2); noise has a higher peak somewhere; or the right peak is found but its place is off. So it is enough to
+compare the power of the periodogram (the shared-phase model of VanderPlas & Ivezic 2015, ApJ 812, 18, as in
+:mod:`lcgen.compare`) at the true frequency, at its harmonics, and at the frequencies that the window function of the
+visits makes of these, with a maximum of noise drawn from its distribution (Baluev 2008, MNRAS 385, 1279), and to ask
+how far off the peak is. The sinusoids of a star at its frequency and those of the window, which are the same for all
+stars, combine by the addition theorems, so that powers of all stars come from products of matrices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from lcgen.compare.settings import Settings
+from lcgen.rng import stream
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from .photometry import Merged
+
+__all__ = ["FoundPeriods", "find_periods", "log_fap", "window_offsets"]
+
+_ALIASED = (1.0, 2.0, 3.0, 4.0)
+HARMONICS = (*_ALIASED, 0.5, 1.5, 2.0 / 3.0, 1.0 / 3.0, 0.25)
+"""Ratios to the true frequency that are looked at: those that a found period is named after, as in lcgen.compare. Where
+a curve has power, at the whole ones, its aliases are looked at as well."""
+
+_SIDEREAL_DAY = 0.99726957
+_YEAR = 365.25
+_MAX_OFFSET = 4.2  # [1/d], beyond the aliases of three cycles a day
+_N_WINDOW = 60
+_SHARPENING = 3
+_MIN_OBSERVATIONS = 10
+_N_RANDOM = (1000, 8000)
+_WORK = 400_000
+_TOP = 10
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FoundPeriods:
+    """What a search finds for each star; arrays of shape (n_stars,).
+
+    Attributes
+    ----------
+    period : ndarray
+        The period of the highest peak [d]; NaN where there was too little to search.
+    power : ndarray
+        Share of the weighted variance that its sinusoid explains.
+    log10_fap : ndarray
+        Of the probability that noise alone has a peak as high, an upper bound.
+    ratio : ndarray
+        The found frequency over the true one where the peak is the true one's or a harmonic's; 0 for aliases; -1 for
+        noise; NaN where there is no period.
+    recovered : ndarray of bool
+        Whether the period counts as recovered: within the tolerance of the true one, or of half of it in classes with
+        two minima a period.
+    """
+
+    period: NDArray[np.float64]
+    power: NDArray[np.float64]
+    log10_fap: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+    recovered: NDArray[np.bool_]
+
+
+def window_offsets(mjd: NDArray[np.float64], n: int = _N_WINDOW) -> NDArray[np.float64]:
+    """Frequencies [1/d] by which the visits shift a signal most, the strongest first, shape (n,) or fewer.
+
+    The highest maxima of the spectral window between its main peak and 4.2 cycles a day.
+
+    Parameters
+    ----------
+    mjd : ndarray, shape (n_times,)
+    n : int
+
+    Examples
+    --------
+    >>> nights = 0.99726957 * np.arange(200.0)  # at the same sidereal time
+    >>> float(abs(window_offsets(nights, 3) - 1 / 0.99726957).min()) < 0.001
+    True
+    """
+    span = float(np.ptp(mjd))
+    if span <= 0:
+        return np.empty(0)
+    # the times on a fine grid: 48 a cycle of the highest frequency, and four frequencies a resolution element
+    cells = int(np.ceil(span * _MAX_OFFSET * 48.0))
+    size = 1 << int(np.ceil(np.log2(cells * 4)))
+    if size > 1 << 23:
+        size = 1 << 23
+    step = 4.0 * span / size
+    counts = np.bincount(((mjd - mjd.min()) / step).astype(np.int64), minlength=size)[:size]
+    spectrum = np.abs(np.fft.rfft(counts)) ** 2
+    frequency = np.arange(spectrum.size) / (size * step)
+    upper = int(np.searchsorted(frequency, _MAX_OFFSET))
+    power = spectrum[: max(upper, 3)]
+    top = np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])) + 1
+    top = top[frequency[top] > 1.0 / span]
+    best = top[np.argsort(-power[top], kind="stable")[:n]]
+    left, middle, right = power[best - 1], power[best], power[best + 1]
+    curvature = left - 2.0 * middle + right
+    shift = np.divide(0.5 * (left - right), curvature, out=np.zeros_like(curvature), where=curvature < 0)
+    return frequency[best] + shift * frequency[1]
+
+
+def log_fap(power: Matrix, n: NDArray, width: NDArray) -> Matrix:
+    """Natural logarithm of the probability that noise alone has a peak of at least `power` anywhere.
+
+    Baluev (2008, MNRAS 385, 1279), equation 6 with the bound of Davies for the standard normalisation.
+
+    Parameters
+    ----------
+    power : ndarray
+        Share of the variance that a sinusoid explains, in [0, 1).
+    n : ndarray
+        Number of measurements.
+    width : ndarray
+        The highest frequency times the square root of 4 pi times the weighted variance of the times.
+    """
+    h, k = n - 1.0, n - 3.0
+    gamma = np.sqrt(2.0 / h) * np.exp(gammaln(0.5 * h) - gammaln(0.5 * (h - 1.0)))
+    log_rest = np.log1p(-power)
+    single = np.exp(0.5 * k * log_rest)
+    tau = gamma * width * np.exp(0.5 * (k - 1.0) * log_rest) * np.sqrt(0.5 * h * power)
+    with np.errstate(divide="ignore"):
+        return np.log(-np.expm1(-tau) + single * np.exp(-tau))
+
+
+def find_periods(
+    merged: Merged,
+    period: NDArray[np.float64],
+    *,
+    two_minima: bool,
+    uniforms: Matrix,
+    settings: Settings,
+    offsets: NDArray[np.float64] | None = None,
+) -> FoundPeriods:
+    """The periods that a search would find.
+
+    Parameters
+    ----------
+    merged : Merged
+    period : ndarray, shape (n_stars,)
+        True periods [d].
+    two_minima : bool
+        Whether half of the period counts as well.
+    uniforms : ndarray, shape (n_stars, 2)
+        Numbers in [0, 1) of which the highest peak of noise and its place are made.
+    settings : Settings
+    offsets : ndarray, optional
+        Of :func:`window_offsets`; of all times if None.
+    """
+    n = period.size
+    low, high = 1.0 / settings.max_period, 1.0 / settings.min_period
+    enough = (merged.count >= _MIN_OBSERVATIONS) & (merged.span >= 2.0 * settings.min_period)
+    found = np.full(n, np.nan)
+    if not enough.any():
+        return FoundPeriods(
+            period=found, power=found.copy(), log10_fap=np.zeros(n), ratio=found.copy(), recovered=enough
+        )
+    if offsets is None:
+        offsets = window_offsets(merged.mjd)
+    shifts = np.concatenate([[0.0], _explicit(), offsets])
+    f0 = 1.0 / period
+    y, w = merged.asinh
+    time = merged.mjd - 0.5 * (merged.mjd.min() + merged.mjd.max())
+    finder = _Powers(merged, time, y, w, shifts)
+    best = np.full(n, -1.0)
+    best_frequency, best_ratio = np.full(n, np.nan), np.zeros(n)
+    resolution = 1.0 / np.maximum(merged.span, 1e-9)
+    for ratio in HARMONICS:
+        base = ratio * f0
+        used = shifts if ratio in _ALIASED else shifts[:1]
+        power = finder.at(base, used.size)  # (n, 2, n_used): plus and minus
+        frequency = np.abs(base[:, None, None] + np.array([1.0, -1.0])[:, None] * used)
+        allowed = (frequency >= low) & (frequency <= high)
+        # within a resolution element of a harmonic it is that one's peak
+        harmonic = np.min(
+            np.abs(frequency[..., None] - (f0[:, None] * np.array(HARMONICS))[:, None, None, :]), axis=-1
+        )
+        allowed &= (harmonic > resolution[:, None, None]) | (used == 0.0)
+        power = np.where(allowed, power, -1.0).reshape(n, -1)
+        top = power.argmax(axis=1)
+        rows = np.arange(n)
+        better = power[rows, top] > best
+        best = np.where(better, power[rows, top], best)
+        best_frequency = np.where(better, frequency.reshape(n, -1)[rows, top], best_frequency)
+        best_ratio = np.where(better, np.where(top % used.size == 0, ratio, 0.0), best_ratio)
+    best = np.clip(best, 0.0, 1.0 - 1e-12)
+    total = np.maximum(w.sum(axis=1), 1e-300)
+    mean = (w @ time) / total
+    width = high * np.sqrt(4.0 * np.pi * np.maximum((w @ time**2) / total - mean**2, 0.0))
+    count = np.maximum(merged.count, 5).astype(float)
+    noise = np.zeros(n)
+    # peaks that a third of the measurements would not make once in a million need no comparison
+    near = np.flatnonzero(log_fap(best, np.maximum(count / 3.0, 5.0), width) > np.log(1e-6))
+    if near.size:
+        equal = _effective_number(merged, time, y[near], w[near], count[near], low, high)
+        noise[near] = _noise_peak(uniforms[near, 0], equal, width[near])
+    lost = noise > best
+    frequency = np.where(lost, low + uniforms[:, 1] * (high - low), best_frequency)
+    ratio = np.where(lost, -1.0, best_ratio)
+    sharp = _sharpened(merged, time, y, w, frequency)
+    # a correction beyond half a resolution element is no correction
+    step = np.where((ratio > 0) & (np.abs(sharp) <= 0.5 * resolution), sharp, 0.0)
+    found = 1.0 / (frequency + step)
+    accepted = (1.0, 2.0) if two_minima else (1.0,)
+    recovered = np.zeros(n, dtype=bool)
+    for multiple in accepted:
+        recovered |= np.abs(found * multiple * f0 - 1.0) <= settings.tolerance
+    return FoundPeriods(
+        period=np.where(enough, found, np.nan),
+        power=np.where(enough, np.maximum(best, noise), np.nan),
+        log10_fap=np.where(enough, np.maximum(log_fap(np.maximum(best, noise), count, width) / np.log(10.0), -300.0), 0),
+        ratio=np.where(enough, ratio, np.nan),
+        recovered=recovered & enough,
+    )
+
+
+def _explicit() -> NDArray[np.float64]:
+    """Shifts that every survey from one place makes: days, sidereal days and years."""
+    days = [k / day for k in (1, 2, 3) for day in (1.0, _SIDEREAL_DAY)]
+    return np.array([*days, 1.0 / _YEAR, 2.0 / _YEAR])
+
+
+class _Powers:
+    """Powers of the shared-phase periodogram at frequencies that differ from star to star by the same shifts."""
+
+    def __init__(self, merged: Merged, time: NDArray, y: Matrix, w: Matrix, shifts: NDArray[np.float64]) -> None:
+        self._slices, self._time, self._y, self._w = merged.slices, time, y, w
+        angle = 2.0 * np.pi * np.outer(time, shifts)
+        self._shift = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+        self._twice = np.cos(2.0 * angle).astype(np.float32), np.sin(2.0 * angle).astype(np.float32)
+        self._total = [np.maximum(w[:, s].sum(axis=1), 1e-300)[:, None, None] for s in self._slices]
+        self._power = np.maximum(np.sum(w * y * y, axis=1), 1e-300)[:, None, None]
+
+    def at(self, frequency: NDArray[np.float64], n_shifts: int | None = None) -> Matrix:
+        """Powers at `frequency`, shape (n_stars,), plus and minus the first shifts, shape (n_stars, 2, n_shifts)."""
+        shift, twice = (tuple(x[:, :n_shifts] for x in pair) for pair in (self._shift, self._twice))
+        angle = 2.0 * np.pi * np.mod(frequency[:, None] * self._time, 1.0)
+        c, s = np.cos(angle), np.sin(angle)
+        w, wy = self._w, self._w * self._y
+        yc, ys = _rotated(wy * c, wy * s, *shift)
+        c2, s2 = _rotated(w * (c * c - s * s), 2.0 * w * c * s, *twice)
+        half = 0.5 * sum(self._total)
+        cc, ss, cs = half + 0.5 * c2, half - 0.5 * c2, 0.5 * s2
+        for columns, total in zip(self._slices, self._total, strict=True):
+            part = w[:, columns]
+            mc, ms = _rotated(part * c[:, columns], part * s[:, columns], *(x[columns] for x in shift))
+            # means of y in each band are zero already
+            cc -= mc * mc / total
+            ss -= ms * ms / total
+            cs -= mc * ms / total
+        determinant = cc * ss - cs * cs
+        explained = yc * yc * ss + ys * ys * cc - 2.0 * yc * ys * cs
+        # where sine and cosine are nearly the same, what they explain cannot be told
+        known = determinant > 1e-4 * np.maximum(cc * ss, 1e-300)
+        return np.divide(explained, determinant * self._power, out=np.zeros_like(explained), where=known)
+
+
+def _rotated(
+    cosine: Matrix, sine: Matrix, cos_shift: NDArray[np.float32], sin_shift: NDArray[np.float32]
+) -> tuple[Matrix, Matrix]:
+    """Sums over times of cosines and sines at a frequency plus and minus shifts, shape (n_stars, 2, n_shifts)."""
+    both = np.concatenate([cosine, sine]).astype(np.float32)
+    n = cosine.shape[0]
+    with_cos, with_sin = (both @ cos_shift).astype(np.float64), (both @ sin_shift).astype(np.float64)
+    cc, sc, cs, ss = with_cos[:n], with_cos[n:], with_sin[:n], with_sin[n:]
+    return np.stack([cc - ss, cc + ss], axis=1), np.stack([sc + cs, sc - cs], axis=1)
+
+
+def _effective_number(
+    merged: Merged, time: NDArray, y: Matrix, w: Matrix, count: NDArray, low: float, high: float
+) -> NDArray:
+    """How many equal measurements would have powers like these at frequencies of no meaning.
+
+    Where few measurements hold most of the variance, or the signal itself is what looks like noise at a wrong
+    frequency, peaks are higher than the number of measurements says. For n equal ones power exceeds z with the
+    probability (1 - z)^((n - 3) / 2); here that is set right for the tenth highest of some thousand powers, the more
+    the fewer measurements there are, as it is then that the tail is not what the formula says.
+    """
+    frequency = stream(0, "maf/frequencies").uniform(low, high, int(np.clip(_WORK / time.size, *_N_RANDOM)))
+    zero = np.zeros(y.shape[0])
+    parts = [
+        _Powers(merged, time, y, w, frequency[k : k + _N_RANDOM[0]]).at(zero)[:, 0]
+        for k in range(0, frequency.size, _N_RANDOM[0])
+    ]
+    power = np.concatenate(parts, axis=1)
+    high_power = np.partition(power, -_TOP, axis=1)[:, -_TOP].clip(1e-6, 1.0 - 1e-6)
+    share = np.log((_TOP - 0.5) / frequency.size)
+    return np.clip(3.0 + 2.0 * share / np.log1p(-high_power), 5.0, count)
+
+
+def _noise_peak(uniform: NDArray, n: NDArray, width: NDArray) -> NDArray[np.float64]:
+    """Power of the highest peak of noise, for uniform numbers in [0, 1): where that is the probability of a higher."""
+    goal = np.log(np.maximum(1.0 - uniform, 1e-12))
+    low, high = np.zeros(n.size), np.full(n.size, 1.0 - 1e-9)
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        above = log_fap(middle, n, width) > goal
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return 0.5 * (low + high)
+
+
+def _sharpened(merged: Merged, time: NDArray, y: Matrix, w: Matrix, frequency: NDArray[np.float64]) -> NDArray:
+    """Correction of each frequency by a step of Gauss and Newton with three harmonics [1/d], shape (n_stars,)."""
+    angle = 2.0 * np.pi * np.mod(frequency[:, None] * time, 1.0)
+    base = np.exp(1j * angle)
+    columns, slope = [], np.zeros_like(y)
+    power = np.ones_like(base)
+    for _ in range(_SHARPENING):
+        power = power * base
+        columns += [power.real, power.imag]
+    design = np.stack(columns, axis=2)
+    for part in merged.slices:
+        total = np.maximum(w[:, part].sum(axis=1), 1e-300)
+        design[:, part] -= (np.einsum("nm,nmk->nk", w[:, part], design[:, part]) / total[:, None])[:, None, :]
+    solution = _solved(design, y, w)
+    for k in range(_SHARPENING):
+        a, b = solution[:, 2 * k, None], solution[:, 2 * k + 1, None]
+        slope += 2.0 * np.pi * (k + 1) * time * (b * columns[2 * k] - a * columns[2 * k + 1])
+    for part in merged.slices:
+        total = np.maximum(w[:, part].sum(axis=1), 1e-300)
+        slope[:, part] -= (np.sum(w[:, part] * slope[:, part], axis=1) / total)[:, None]
+    design = np.concatenate([design, slope[:, :, None]], axis=2)
+    return _solved(design, y, w)[:, -1]
+
+
+def _solved(design: NDArray, y: Matrix, w: Matrix) -> Matrix:
+    """Weighted least squares of each star, shape (n_stars, n_columns)."""
+    weighted = design * w[:, :, None]
+    gram = np.swapaxes(weighted, 1, 2) @ design
+    moment = np.einsum("nmk,nm->nk", weighted, y)
+    # in units in which the diagonal is one; a little more on it keeps columns that are nearly alike apart
+    scale = 1.0 / np.sqrt(np.maximum(np.einsum("nkk->nk", gram), 1e-300))
+    gram = gram * scale[:, :, None] * scale[:, None, :]
+    gram += 1e-9 * np.eye(gram.shape[1])
+    return scale * np.linalg.solve(gram, (scale * moment)[:, :, None])[:, :, 0]
