@@ -10,6 +10,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,6 +63,22 @@ def test_readme(schedule: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exec(compile(example, "README.md", "exec"), names)
     stars = read_parquet("stars.parquet")
     assert len(stars) == 100 and (stars["nobs"] > 100).all() and stars["star_period"].between(0.5, 0.7).all()
+
+
+def test_page_of_the_documentation(schedule: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT.parents[1] / "docs" / "lightcurvelynx.md"
+    if not page.is_file():
+        pytest.skip("the page is in the repository of lcgen only")
+    monkeypatch.chdir(schedule.parent)
+    stars, replay = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+    names: dict[str, Any] = {}
+    exec(compile(stars, str(page), "exec"), names)
+    assert names["fluxes"].shape == (1000, 2) and (names["fluxes"] > 0).all()
+    exec(compile(replay, str(page), "exec"), names)
+    before, after = read_parquet("stars.parquet"), names["again"]
+    for old, new in zip(before["lightcurve"], after["lightcurve"], strict=True):
+        assert np.array_equal(old["flux_perfect"], new["flux_perfect"])
+        assert not np.array_equal(old["flux"], new["flux"])
 
 
 def test_population(schedule: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ stars, combine by the addition theorems, so that powers of all stars come from p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from lcgen.compare.settings import Settings
@@ -22,7 +23,7 @@ from scipy.special import gammaln
 
 from .photometry import Merged
 
-__all__ = ["FoundPeriods", "find_periods", "log_fap", "window_offsets"]
+__all__ = ["FoundPeriods", "Window", "find_periods", "log_fap", "window_offsets"]
 
 _ALIASED = (1.0, 2.0, 3.0, 4.0)
 HARMONICS = (*_ALIASED, 0.5, 1.5, 2.0 / 3.0, 1.0 / 3.0, 0.25)
@@ -88,11 +89,9 @@ def window_offsets(mjd: NDArray[np.float64], n: int = _N_WINDOW) -> NDArray[np.f
     span = float(np.ptp(mjd))
     if span <= 0:
         return np.empty(0)
-    # the times on a fine grid: 48 a cycle of the highest frequency, and four frequencies a resolution element
-    cells = int(np.ceil(span * _MAX_OFFSET * 48.0))
-    size = 1 << int(np.ceil(np.log2(cells * 4)))
-    if size > 1 << 23:
-        size = 1 << 23
+    # the times on a fine grid: eight cells or more a cycle of the highest frequency, four frequencies a resolution
+    # element; no more than eight million cells, which are fine enough for 60,000 days
+    size = 1 << min(int(np.ceil(np.log2(span * _MAX_OFFSET * 8.0 * 4.0))), 23)
     step = 4.0 * span / size
     counts = np.bincount(((mjd - mjd.min()) / step).astype(np.int64), minlength=size)[:size]
     spectrum = np.abs(np.fft.rfft(counts)) ** 2
@@ -106,6 +105,75 @@ def window_offsets(mjd: NDArray[np.float64], n: int = _N_WINDOW) -> NDArray[np.f
     curvature = left - 2.0 * middle + right
     shift = np.divide(0.5 * (left - right), curvature, out=np.zeros_like(curvature), where=curvature < 0)
     return frequency[best] + shift * frequency[1]
+
+
+class Window:
+    """What a set of times does to all stars that are observed at them.
+
+    Parameters
+    ----------
+    mjd : ndarray, shape (n_times,)
+        Times [d].
+    settings : Settings
+        The limits of the search.
+
+    Attributes
+    ----------
+    time : ndarray, shape (n_times,)
+        From the middle of the times [d].
+    low, high : float
+        Ends of the search [1/d].
+    shifts : ndarray
+        Frequencies [1/d] by which a signal may be found shifted; the first is 0.
+    """
+
+    def __init__(self, mjd: NDArray[np.float64], settings: Settings) -> None:
+        self.time = mjd - 0.5 * (mjd.min() + mjd.max())
+        self.low, self.high = 1.0 / settings.max_period, 1.0 / settings.min_period
+        self.shifts = np.concatenate([[0.0], _explicit(), window_offsets(mjd)])
+
+    @cached_property
+    def turns(self) -> Turns:
+        """Sinusoids of the shifts."""
+        return Turns.of(self.time, self.shifts)
+
+    @cached_property
+    def elsewhere(self) -> tuple[Turns, ...]:
+        """Sinusoids at frequencies of no meaning, the more the fewer times there are."""
+        n = int(np.clip(_WORK / self.time.size, *_N_RANDOM))
+        frequency = stream(0, "maf/frequencies").uniform(self.low, self.high, n)
+        return tuple(Turns.of(self.time, frequency[k : k + _N_RANDOM[0]]) for k in range(0, n, _N_RANDOM[0]))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Turns:
+    """Cosines and sines at some frequencies, and at twice these, shape (n_times, n_frequencies)."""
+
+    cosine: NDArray[np.float32]
+    sine: NDArray[np.float32]
+    cosine_twice: NDArray[np.float32]
+    sine_twice: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, time: NDArray[np.float64], frequency: NDArray[np.float64]) -> Turns:
+        """At `frequency` [1/d]."""
+        c, s = _cos_sin(np.outer(time, frequency))
+        return cls(cosine=c, sine=s, cosine_twice=c * c - s * s, sine_twice=2.0 * c * s)
+
+    def first(self, n: int) -> Turns:
+        """Those of the first frequencies."""
+        return Turns(**{name: getattr(self, name)[:, :n] for name in self.__dataclass_fields__})
+
+
+def _cos_sin(cycles: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    # whole cycles go before the precision does
+    angle = (2.0 * np.pi * (cycles - np.rint(cycles))).astype(np.float32)
+    return np.cos(angle), np.sin(angle)
+
+
+@lru_cache(maxsize=64)
+def _window(mjd: bytes, settings: Settings) -> Window:
+    return Window(np.frombuffer(mjd), settings)
 
 
 def log_fap(power: Matrix, n: NDArray, width: NDArray) -> Matrix:
@@ -138,7 +206,6 @@ def find_periods(
     two_minima: bool,
     uniforms: Matrix,
     settings: Settings,
-    offsets: NDArray[np.float64] | None = None,
 ) -> FoundPeriods:
     """The periods that a search would find.
 
@@ -152,31 +219,27 @@ def find_periods(
     uniforms : ndarray, shape (n_stars, 2)
         Numbers in [0, 1) of which the highest peak of noise and its place are made.
     settings : Settings
-    offsets : ndarray, optional
-        Of :func:`window_offsets`; of all times if None.
     """
     n = period.size
-    low, high = 1.0 / settings.max_period, 1.0 / settings.min_period
     enough = (merged.count >= _MIN_OBSERVATIONS) & (merged.span >= 2.0 * settings.min_period)
     found = np.full(n, np.nan)
     if not enough.any():
         return FoundPeriods(
             period=found, power=found.copy(), log10_fap=np.zeros(n), ratio=found.copy(), recovered=enough
         )
-    if offsets is None:
-        offsets = window_offsets(merged.mjd)
-    shifts = np.concatenate([[0.0], _explicit(), offsets])
+    # all classes at a slice point share its times
+    window = _window(merged.mjd.tobytes(), settings)
+    time, low, high = window.time, window.low, window.high
     f0 = 1.0 / period
     y, w = merged.asinh
-    time = merged.mjd - 0.5 * (merged.mjd.min() + merged.mjd.max())
-    finder = _Powers(merged, time, y, w, shifts)
+    finder = _Powers(merged.slices, time, y, w)
     best = np.full(n, -1.0)
     best_frequency, best_ratio = np.full(n, np.nan), np.zeros(n)
     resolution = 1.0 / np.maximum(merged.span, 1e-9)
     for ratio in HARMONICS:
         base = ratio * f0
-        used = shifts if ratio in _ALIASED else shifts[:1]
-        power = finder.at(base, used.size)  # (n, 2, n_used): plus and minus
+        used = window.shifts if ratio in _ALIASED else window.shifts[:1]
+        power = finder.at(base, window.turns.first(used.size))  # (n, 2, n_used): plus and minus
         frequency = np.abs(base[:, None, None] + np.array([1.0, -1.0])[:, None] * used)
         allowed = (frequency >= low) & (frequency <= high)
         # within a resolution element of a harmonic it is that one's peak
@@ -200,7 +263,7 @@ def find_periods(
     # peaks that a third of the measurements would not make once in a million need no comparison
     near = np.flatnonzero(log_fap(best, np.maximum(count / 3.0, 5.0), width) > np.log(1e-6))
     if near.size:
-        equal = _effective_number(merged, time, y[near], w[near], count[near], low, high)
+        equal = _effective_number(_Powers(merged.slices, time, y[near], w[near]), window, count[near])
         noise[near] = _noise_peak(uniforms[near, 0], equal, width[near])
     lost = noise > best
     frequency = np.where(lost, low + uniforms[:, 1] * (high - low), best_frequency)
@@ -229,29 +292,24 @@ def _explicit() -> NDArray[np.float64]:
 
 
 class _Powers:
-    """Powers of the shared-phase periodogram at frequencies that differ from star to star by the same shifts."""
+    """Powers of the shared-phase periodogram of many stars."""
 
-    def __init__(self, merged: Merged, time: NDArray, y: Matrix, w: Matrix, shifts: NDArray[np.float64]) -> None:
-        self._slices, self._time, self._y, self._w = merged.slices, time, y, w
-        angle = 2.0 * np.pi * np.outer(time, shifts)
-        self._shift = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
-        self._twice = np.cos(2.0 * angle).astype(np.float32), np.sin(2.0 * angle).astype(np.float32)
-        self._total = [np.maximum(w[:, s].sum(axis=1), 1e-300)[:, None, None] for s in self._slices]
+    def __init__(self, bands: tuple[slice, ...], time: NDArray, y: Matrix, w: Matrix) -> None:
+        self._bands, self._time, self._y, self._w = bands, time, y, w
+        self._total = [np.maximum(w[:, b].sum(axis=1), 1e-300)[:, None, None] for b in bands]
         self._power = np.maximum(np.sum(w * y * y, axis=1), 1e-300)[:, None, None]
 
-    def at(self, frequency: NDArray[np.float64], n_shifts: int | None = None) -> Matrix:
-        """Powers at `frequency`, shape (n_stars,), plus and minus the first shifts, shape (n_stars, 2, n_shifts)."""
-        shift, twice = (tuple(x[:, :n_shifts] for x in pair) for pair in (self._shift, self._twice))
-        angle = 2.0 * np.pi * np.mod(frequency[:, None] * self._time, 1.0)
-        c, s = np.cos(angle), np.sin(angle)
+    def at(self, frequency: NDArray[np.float64], turns: Turns) -> Matrix:
+        """Powers at a frequency of each star, shape (n_stars,), plus and minus shifts, shape (n_stars, 2, n_shifts)."""
+        c, s = _cos_sin(frequency[:, None] * self._time)
         w, wy = self._w, self._w * self._y
-        yc, ys = _rotated(wy * c, wy * s, *shift)
-        c2, s2 = _rotated(w * (c * c - s * s), 2.0 * w * c * s, *twice)
+        yc, ys = _rotated(wy * c, wy * s, turns.cosine, turns.sine)
+        c2, s2 = _rotated(w * (c * c - s * s), 2.0 * w * c * s, turns.cosine_twice, turns.sine_twice)
         half = 0.5 * sum(self._total)
         cc, ss, cs = half + 0.5 * c2, half - 0.5 * c2, 0.5 * s2
-        for columns, total in zip(self._slices, self._total, strict=True):
-            part = w[:, columns]
-            mc, ms = _rotated(part * c[:, columns], part * s[:, columns], *(x[columns] for x in shift))
+        for band, total in zip(self._bands, self._total, strict=True):
+            part = w[:, band]
+            mc, ms = _rotated(part * c[:, band], part * s[:, band], turns.cosine[band], turns.sine[band])
             # means of y in each band are zero already
             cc -= mc * mc / total
             ss -= ms * ms / total
@@ -274,9 +332,7 @@ def _rotated(
     return np.stack([cc - ss, cc + ss], axis=1), np.stack([sc + cs, sc - cs], axis=1)
 
 
-def _effective_number(
-    merged: Merged, time: NDArray, y: Matrix, w: Matrix, count: NDArray, low: float, high: float
-) -> NDArray:
+def _effective_number(finder: _Powers, window: Window, count: NDArray) -> NDArray:
     """How many equal measurements would have powers like these at frequencies of no meaning.
 
     Where few measurements hold most of the variance, or the signal itself is what looks like noise at a wrong
@@ -284,15 +340,10 @@ def _effective_number(
     probability (1 - z)^((n - 3) / 2); here that is set right for the tenth highest of some thousand powers, the more
     the fewer measurements there are, as it is then that the tail is not what the formula says.
     """
-    frequency = stream(0, "maf/frequencies").uniform(low, high, int(np.clip(_WORK / time.size, *_N_RANDOM)))
-    zero = np.zeros(y.shape[0])
-    parts = [
-        _Powers(merged, time, y, w, frequency[k : k + _N_RANDOM[0]]).at(zero)[:, 0]
-        for k in range(0, frequency.size, _N_RANDOM[0])
-    ]
-    power = np.concatenate(parts, axis=1)
+    zero = np.zeros(count.size)
+    power = np.concatenate([finder.at(zero, turns)[:, 0] for turns in window.elsewhere], axis=1)
     high_power = np.partition(power, -_TOP, axis=1)[:, -_TOP].clip(1e-6, 1.0 - 1e-6)
-    share = np.log((_TOP - 0.5) / frequency.size)
+    share = np.log((_TOP - 0.5) / power.shape[1])
     return np.clip(3.0 + 2.0 * share / np.log1p(-high_power), 5.0, count)
 
 

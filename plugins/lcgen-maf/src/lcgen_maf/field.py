@@ -16,7 +16,7 @@ from lcgen.photometry import flux_to_mag
 from lcgen.taxonomy import class_info
 from numpy.typing import NDArray
 
-from .aliases import FoundPeriods, find_periods, window_offsets
+from .aliases import FoundPeriods, find_periods
 from .photometry import Photometry, observe
 from .sample import StarSample, combined_seed
 from .search import search_all
@@ -27,6 +27,7 @@ __all__ = ["ClassField", "Field", "StarSource", "field_of"]
 
 _PER_MAG = 2.5 / np.log(10.0)
 _MONTH = 365.25 / 12.0
+_YEARS = (1, 2, 4, 7, 11, 16, 22)
 
 
 class StarSource(Protocol):
@@ -128,65 +129,49 @@ class ClassField:
     @cached_property
     def found(self) -> FoundPeriods:
         """What a period search finds with all visits."""
-        return self._search(self.photometry, self._offsets)
+        return self._search(self.photometry, slice(None))
 
-    @cached_property
-    def _offsets(self) -> NDArray[np.float64]:
-        return window_offsets(self.photometry.visits.mjd)
-
-    def _search(self, photometry: Photometry, offsets: NDArray[np.float64], rows: Any = slice(None)) -> FoundPeriods:
+    def _search(self, photometry: Photometry, rows: Any) -> FoundPeriods:
         two_minima = self._base_harmonic == 2
         if self.sample.method == "full":
             return search_all(photometry, self.period[rows], class_name=self.name, two_minima=two_minima)
-        uniforms = rng.uniforms(
-            combined_seed(self.sample.seed, "search", self.key), "maf/peak", self.stars.columns["star_id"][rows], 2
-        )
+        seed = combined_seed(self.sample.seed, "search", self.key)
+        uniforms = rng.uniforms(seed, "maf/peak", self.stars.columns["star_id"][rows], 2)
         return find_periods(
-            photometry.merged,
-            self.period[rows],
-            two_minima=two_minima,
-            uniforms=uniforms,
-            settings=self.settings,
-            offsets=offsets,
+            photometry.merged, self.period[rows], two_minima=two_minima, uniforms=uniforms, settings=self.settings
         )
 
     def months_to_period(self, start: float, precision: float) -> NDArray[np.float64]:
         """Months from `start` [MJD] until each star's period is known, and from when on it stays known.
 
-        Known periods are looked for at the end of each year, and between the last year without and the first with one
-        to `precision` [months].
+        It is asked after 1, 2, 4, 7 years and so on, and by bisection between the last of these without a known period
+        and the first with one, to `precision` [months].
 
         Returns
         -------
         ndarray, shape (n_stars,)
             Infinite where the period is not known with all visits.
         """
-        mjd = self.photometry.visits.mjd
-        n_years = max(int(np.ceil((mjd[-1] - start + 1e-6) / 365.25)), 1)
+        whole = (self.photometry.visits.mjd[-1] - start) / _MONTH
         known = self.found.recovered
-        last = np.where(known, 0.0, np.inf)  # the latest month at which it was not known
-        first = np.where(known, 12.0 * n_years, np.inf)
-        open_ = np.flatnonzero(known)
-        # backwards, as only the last year without a known period matters
-        for year in range(n_years - 1, 0, -1):
-            if not open_.size:
-                break
-            yes = self._known_at(open_, np.full(open_.size, 12.0 * year), start)
-            first[open_[yes]] = 12.0 * year
-            last[open_[~yes]] = 12.0 * year
-            open_ = open_[yes]
-        rows = np.flatnonzero(known)
-        while rows.size and (first[rows[0]] - last[rows[0]]) > precision:
-            middle = 0.5 * (first[rows] + last[rows])
+        without, with_ = np.zeros(len(self)), np.where(known, max(whole, 0.0), np.inf)
+        left = np.flatnonzero(known)
+        # backwards, as only the last time without a known period matters
+        for months in sorted((12.0 * y for y in _YEARS if 12.0 * y < whole), reverse=True):
+            yes = self._known_at(left, np.full(left.size, months), start)
+            with_[left[yes]], without[left[~yes]] = months, months
+            left = left[yes]
+        while (rows := np.flatnonzero(known & (with_ - without > precision))).size:
+            middle = 0.5 * (without[rows] + with_[rows])
             yes = self._known_at(rows, middle, start)
-            first[rows[yes]], last[rows[~yes]] = middle[yes], middle[~yes]
-        return first
+            with_[rows[yes]], without[rows[~yes]] = middle[yes], middle[~yes]
+        return with_
 
     def _known_at(self, rows: NDArray[np.int64], months: NDArray[np.float64], start: float) -> NDArray[np.bool_]:
-        cutoff = start + _MONTH * months
-        # the window changes little within a year, and its aliases are those of the place
-        offsets = window_offsets(self.photometry.visits.mjd[self.photometry.visits.mjd < cutoff.max()])
-        return self._search(self.photometry.take(rows).until(cutoff), offsets, rows).recovered
+        if not rows.size:
+            return np.zeros(0, dtype=bool)
+        early = self.photometry.until(start + _MONTH * months, rows)
+        return np.zeros(rows.size, dtype=bool) if early is None else self._search(early, rows).recovered
 
     # ------------------------------------------------------------------ amplitude and mean magnitude
     def sizes(self, band: str, at: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

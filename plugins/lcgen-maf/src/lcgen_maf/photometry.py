@@ -50,20 +50,21 @@ class Photometry:
         """Where the measurement is a detection, shape (n_stars, n_visits)."""
         return self.measured & (self.flux >= self.settings.snr * self.flux_err)
 
-    def until(self, cutoff: NDArray[np.float64]) -> Photometry:
-        """What each star has been measured before a time of its own [d], shape (n_stars,)."""
-        late = self.visits.mjd[None, :] >= cutoff[:, None]
-        return Photometry(
-            visits=self.visits,
-            flux=np.where(late, np.nan, self.flux),
-            flux_err=self.flux_err,
-            settings=self.settings,
-        )
+    def until(self, cutoff: NDArray[np.float64], rows: NDArray[np.int64]) -> Photometry | None:
+        """What some of the stars have been measured before a time of their own [d], shape (n_rows,).
 
-    def take(self, rows: NDArray) -> Photometry:
-        """Some of the stars."""
+        None where none has a visit by then.
+        """
+        n = int(np.searchsorted(self.visits.mjd, cutoff.max()))
+        if n == 0:
+            return None
+        visits = self.visits.first(n)
+        late = visits.mjd[None, :] >= cutoff[:, None]
         return Photometry(
-            visits=self.visits, flux=self.flux[rows], flux_err=self.flux_err[rows], settings=self.settings
+            visits=visits,
+            flux=np.where(late, np.nan, self.flux[rows, :n]),
+            flux_err=self.flux_err[rows, :n],
+            settings=self.settings,
         )
 
     @cached_property

@@ -151,9 +151,9 @@ class SliceVisits:
         columns: Mapping[str, NDArray] = {"mjd": self.mjd, "band": self.band.astype(np.uint8), "depth5": self.depth5}
         return Visits.trusted(self.bands, columns)
 
-    def before(self, mjd: float) -> NDArray[np.bool_]:
-        """Which visits are earlier than a time [d], shape (n_visits,)."""
-        return self.mjd < mjd
+    def first(self, n: int) -> SliceVisits:
+        """The first visits, as if there were no others."""
+        return SliceVisits(mjd=self.mjd[:n], bands=self.bands, band=self.band[:n], depth5=self.depth5[:n])
 
 
 def dust_of(slice_point: Mapping[str, Any]) -> float | None:
