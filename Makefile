@@ -24,6 +24,8 @@ demo: $(VENV)/.lcgen
 
 test: lint
 	$(BIN)/python -m pytest
+	cd plugins/lcgen-maf && $(abspath $(BIN))/python -m pytest
+	cd plugins/lcgen-lightcurvelynx && $(abspath $(BIN))/python -m pytest
 
 lint: $(VENV)/.lcgen-dev
 	$(BIN)/ruff check .
@@ -36,10 +38,12 @@ $(VENV)/.lcgen: $(VENV)/.torch pyproject.toml
 	$(PIP) install -c constraints.txt --no-build-isolation --editable '.[plot]'
 	touch $@
 
-# Two packages that the tests hold lcgen against come as source only, and build in an environment of their own.
-$(VENV)/.lcgen-dev: $(VENV)/.torch pyproject.toml
-	$(PIP) install -c constraints.txt dust-extinction sncosmo
+# Two packages that the tests hold lcgen against come as source only, and build in an environment of their own; so may
+# what the plugins build on.
+$(VENV)/.lcgen-dev: $(VENV)/.torch pyproject.toml plugins/lcgen-maf/pyproject.toml plugins/lcgen-lightcurvelynx/pyproject.toml
+	$(PIP) install -c constraints.txt dust-extinction sncosmo rubin_sim lightcurvelynx
 	$(PIP) install -c constraints.txt --no-build-isolation --editable '.[dev]'
+	$(PIP) install -c constraints.txt --no-build-isolation --editable plugins/lcgen-maf --editable plugins/lcgen-lightcurvelynx
 	touch $@ $(VENV)/.lcgen
 
 $(VENV)/.torch: constraints.txt

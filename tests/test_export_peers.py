@@ -1,7 +1,7 @@
-"""Exports that are read by programs too large for the developers' environment: LSDB and LightCurveLynx.
+"""Exports that are read by LightCurveLynx, and by LSDB, which is too large for the developers' environment.
 
-They are installed, with all they need, into a virtual environment of their own: in the folder that ``LCGEN_PEERS``
-names, which is made if it is not there (about 1 GB, some minutes). Without it these tests are skipped.
+LSDB is installed, with all it needs, into a virtual environment of its own: in the folder that ``LCGEN_PEERS`` names,
+which is made if it is not there (about 1 GB, some minutes). Without it its test is skipped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lcgen import LightCurveGenerator, generate_ensemble, open_ensemble
 from lcgen.export import export_ensemble
 from lcgen.observe import DepthNoise
 
-PACKAGES = ("lsdb==0.11.1", "lightcurvelynx==0.6.6")
+PACKAGES = ("lsdb==0.11.1",)
 
 READ_HATS = """
 import json, sys
@@ -61,10 +61,10 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def peers() -> Path:
-    """The Python of the environment with the peers."""
+    """The Python of the environment with LSDB."""
     named = os.environ.get("LCGEN_PEERS")
     if not named:
-        pytest.skip("needs LSDB and LightCurveLynx: set LCGEN_PEERS to a folder for their environment")
+        pytest.skip("needs LSDB: set LCGEN_PEERS to a folder for its environment")
     python = Path(named).absolute() / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", named], check=True)
@@ -99,7 +99,7 @@ def test_lsdb_reads_hats_catalogues(peers: Path, shipped_generator: LightCurveGe
     assert found["band"] == curves.band.tolist()
 
 
-def test_lightcurvelynx_reads_lclib(peers: Path, shipped_generator: LightCurveGenerator, tmp_path: Path) -> None:
+def test_lightcurvelynx_reads_lclib(shipped_generator: LightCurveGenerator, tmp_path: Path) -> None:
     mjd = np.sort(np.random.default_rng(4).uniform(60000, 60400, 60))
     cadence = mjd, np.array(["g", "r", "i"])[np.arange(60) % 3]
     generate_ensemble(
@@ -110,7 +110,7 @@ def test_lightcurvelynx_reads_lclib(peers: Path, shipped_generator: LightCurveGe
         stars = list(ensemble)
     times = [{"t": (s.phase() * s.star["period"]).tolist(), "band": s.band.tolist()} for s in stars]
     (tmp_path / "times.json").write_text(json.dumps(times))
-    found = run_peer(peers, READ_LCLIB, tmp_path / "a.dat", tmp_path / "times.json")
+    found = run_peer(Path(sys.executable), READ_LCLIB, tmp_path / "a.dat", tmp_path / "times.json")
     np.testing.assert_allclose(found["period"], [s.star["period"] for s in stars], rtol=1e-5)
     for star, flux, parameters in zip(stars, found["flux"], found["parameters"], strict=True):
         np.testing.assert_allclose(float(parameters["PERIOD"]), star.star["period"], rtol=1e-8)

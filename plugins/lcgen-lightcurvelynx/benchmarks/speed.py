@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lcgen_lightcurvelynx import PeriodicStarModel
 from lightcurvelynx.models.physical_model import BandfluxModel
 from lightcurvelynx.noise_models.base_noise_models import PoissonFluxNoiseModel
 from lightcurvelynx.obstable.opsim import OpSim
@@ -30,6 +29,7 @@ from lightcurvelynx.survey_info import SurveyInfo
 
 from lcgen import load_generator
 from lcgen.photometry import mag_to_flux
+from lcgen_lightcurvelynx import PeriodicStarModel
 
 RA, DEC = 60.0, -30.0
 

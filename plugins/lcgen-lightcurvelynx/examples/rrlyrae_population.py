@@ -18,7 +18,6 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-from lcgen_lightcurvelynx import PeriodicStarModel, SkyPositions
 from lightcurvelynx.base_models import FunctionNode
 from lightcurvelynx.noise_models.base_noise_models import PoissonFluxNoiseModel
 from lightcurvelynx.obstable.opsim import OpSim
@@ -27,6 +26,7 @@ from lightcurvelynx.survey_info import SurveyInfo
 from nested_pandas import NestedFrame
 
 from lcgen.sky import SmoothDust, from_schedule
+from lcgen_lightcurvelynx import PeriodicStarModel, SkyPositions
 
 NEEDED = (
     *("observationStartMJD", "fieldRA", "fieldDec", "visitExposureTime", "numExposures"),

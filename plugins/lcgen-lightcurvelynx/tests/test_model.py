@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from lcgen_lightcurvelynx import PeriodicStarModel
 from lightcurvelynx.effects.white_noise import WhiteNoise
 from lightcurvelynx.graph_state import GraphState
-from lightcurvelynx.math_nodes.given_sampler import GivenValueSampler
+from lightcurvelynx.math_nodes.given_sampler import GivenValueList, GivenValueSampler
 from lightcurvelynx.math_nodes.np_random import NumpyRandomFunc
 from lightcurvelynx.obstable.opsim import OpSim
 from lightcurvelynx.simulate import simulate_lightcurves
@@ -23,6 +22,7 @@ from nested_pandas import NestedFrame, read_parquet
 from lcgen import LightCurveGenerator
 from lcgen.errors import DomainError, InputError, IntegrityError, UnitError, UnknownNameError
 from lcgen.photometry import flux_to_mag
+from lcgen_lightcurvelynx import PeriodicStarModel
 
 RA, DEC = 60.0, -30.0
 CLASSES = ("ACEP", "CEP", "DSCT", "ECL", "ELL", "LPV", "RRLYR", "T2CEP")
@@ -259,6 +259,24 @@ def test_a_state_from_a_file_gives_the_same_fluxes(n: int, tmp_path: Path) -> No
     read = GraphState.from_file(tmp_path / "state.ecsv")
     again = fresh.evaluate_bandfluxes(None, TIMES, FILTERS, read if n > 1 else read.extract_single_sample(0))
     assert again.tobytes() == fluxes.tobytes()
+
+
+def test_a_file_keeps_what_was_not_given(tmp_path: Path) -> None:
+    def model() -> PeriodicStarModel:
+        subclass = GivenValueList(["", "RRc", "any"], stateful=False)
+        period = GivenValueList([0.6, None, np.nan], stateful=False)
+        return PeriodicStarModel("RRLYR", subclass=subclass, period=period, mean_mag=18.0, seed=3)
+
+    assert PeriodicStarModel("RRLYR", subclass="any", mean_mag=18.0).sample_parameters() is not None
+    state = model().sample_parameters(num_samples=3)
+    assert state["DrawnStars_1.given_subclass"].tolist() == ["any", "RRc", "any"]
+    fluxes = model().evaluate_bandfluxes(None, TIMES, FILTERS, state)
+    state.save_to_file(tmp_path / "state.ecsv")
+    read = GraphState.from_file(tmp_path / "state.ecsv")
+    assert model().evaluate_bandfluxes(None, TIMES, FILTERS, read).tobytes() == fluxes.tobytes()
+    for name in ("subclass", "assumed"):
+        words = read[f"PeriodicStarModel_0.{name}"]
+        assert np.array_equal(words, state[f"PeriodicStarModel_0.{name}"]) and "" not in words
 
 
 def test_a_replay_decodes_many_at_a_time(survey: SurveyInfo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lcgen_lightcurvelynx import PeriodicStarModel, SkyPositions
 from lightcurvelynx.astro_utils.dustmap import ConstantHemisphereDustMap, DustmapWrapper
 from lightcurvelynx.astro_utils.passbands import Passband, PassbandGroup
 from lightcurvelynx.base_models import FunctionNode
@@ -16,6 +15,7 @@ from lcgen import LightCurveGenerator
 from lcgen.errors import DomainError, InputError, UnknownNameError
 from lcgen.photometry import flux_to_mag
 from lcgen.sky import Circle, ConstantDust, SmoothDust
+from lcgen_lightcurvelynx import PeriodicStarModel, SkyPositions
 
 TIMES = np.linspace(60000.0, 60100.0, 12)
 FOOTPRINT = Circle(ra=60.0, dec=-30.0, radius=10.0)

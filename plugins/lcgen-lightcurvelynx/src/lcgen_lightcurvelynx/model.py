@@ -40,7 +40,7 @@ class PeriodicStarModel(BandfluxModel):
     cls : parameter
         Class: ``"RRLYR"``, ``"CEP"``, ... (``gen.classes``). A node for mixtures of classes.
     subclass : parameter, optional
-        As ``gen.subclasses[cls]``; an empty string is drawn.
+        As ``gen.subclasses[cls]``; of ``"any"`` and empty ones it is drawn.
     period, teff, abs_mag, fe_h, logg, radius : parameter, optional
         Period [d], effective temperature [K], absolute magnitude in Gaia G [mag], [Fe/H] [dex], surface gravity [dex
         cgs], radius [R_sun].

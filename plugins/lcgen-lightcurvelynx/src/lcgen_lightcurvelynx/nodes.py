@@ -21,6 +21,9 @@ __all__ = ["DRAWN", "DrawnStars", "StarIdentity", "as_parameter", "check_class",
 DRAWN: tuple[str, ...] = (*PHYSICAL, "amplitude", "mean_mag", "a_v", "t0", "extrapolated", "assumed")
 """What is known of a star once it is drawn, beside its subclass."""
 
+# LightCurveLynx reads an empty text of a saved state as "0": states have words in their place.
+_ANY, _NONE = "any", "none"
+
 
 class StarIdentity(FunctionNode):
     """Seed and number of each star, from which everything follows that is random about it.
@@ -93,6 +96,7 @@ class DrawnStars(FunctionNode):
                 f"{', '.join(map(repr, graph_state.states)) or 'none'}); was it sampled from a model made otherwise?"
             )
         found, n = graph_state[self.node_string], graph_state.num_samples
+        subclass = column_of(found.get("given_subclass", ""), n, "subclass", str)
         values = np.full((n, len(GIVEN)), np.nan)
         for k, name in self._numbers:
             values[:, k] = column_of(found[name], n, name, float)
@@ -100,7 +104,7 @@ class DrawnStars(FunctionNode):
             seed=column_of(found["seed"], n, "seed", np.int64),
             star_id=column_of(found["star_id"], n, "star_id", np.int64),
             cls=column_of(found["cls"], n, "cls", str),
-            subclass=column_of(found.get("given_subclass", ""), n, "subclass", str),
+            subclass=np.where(subclass == _ANY, "", subclass),
             values=values,
         )
 
@@ -123,16 +127,29 @@ class DrawnStars(FunctionNode):
                     f"{name.removeprefix('given_')} is NaN for {lost} of {graph_state.num_samples} stars: does the "
                     "dust map reach them?"
                 )
+        self._tidy(graph_state, inputs)
         columns = self._store.draw(inputs)
         lost = int((columns["mag_zero"] == "absolute").sum())
         if lost:
             raise InputError(
                 f"{lost} of {graph_state.num_samples} stars have neither distance nor mean_mag: both are NaN or None"
             )
-        one = graph_state.num_samples == 1
-        results = [columns[name][0].item() if one else columns[name] for name in self.outputs]
+        results = [_worded(columns[name], _NONE) for name in self.outputs]
+        results = [column[0].item() if graph_state.num_samples == 1 else column for column in results]
         self._save_results(results, graph_state)
         return results
+
+    def _tidy(self, graph_state: Any, inputs: Inputs) -> None:
+        """Numbers and words in place of None and empty texts, which do not survive being saved."""
+        tidy = {name: inputs.values[:, k] for k, name in self._numbers}
+        if "given_subclass" in self.arg_names:
+            tidy["given_subclass"] = _worded(inputs.subclass, _ANY)
+        for name, column in tidy.items():
+            graph_state.set(self.node_string, name, column[0].item() if graph_state.num_samples == 1 else column)
+
+
+def _worded(column: NDArray, word: str) -> NDArray:
+    return np.where(column == "", word, column) if column.dtype.kind == "U" else column
 
 
 def column_of(value: Any, n: int, name: str, kind: Any) -> NDArray:
@@ -167,7 +184,7 @@ def check_class(cls: Any, subclass: Any = None) -> None:
     """
     if isinstance(cls, str):
         class_info(cls)
-        if isinstance(subclass, str):
+        if isinstance(subclass, str) and subclass not in ("", _ANY):
             read_request(cls, subclass=subclass)
     elif not isinstance(cls, ParameterizedNode) and not callable(cls):
         raise InputError(f"cls must be the name of a class or a node that gives one, received {cls!r:.60}")

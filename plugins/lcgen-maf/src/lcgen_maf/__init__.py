@@ -68,11 +68,11 @@ __all__ = [
     "StarMetric",
     "StarSample",
     "VariabilityMetric",
-    "make_bundle",
-    "make_bundles",
     "default_classifier",
     "feature_names",
     "features",
+    "make_bundle",
+    "make_bundles",
 ]
 
 

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from lcgen.compare.settings import Settings
-from lcgen.rng import stream
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from lcgen.compare.settings import Settings
+from lcgen.rng import stream
+
 from .photometry import Merged
+from .series import harmonic_columns
 
 __all__ = ["FoundPeriods", "Window", "find_periods", "log_fap", "window_offsets"]
 
@@ -158,7 +160,7 @@ class Turns:
     def of(cls, time: NDArray[np.float64], frequency: NDArray[np.float64]) -> Turns:
         """At `frequency` [1/d]."""
         c, s = _cos_sin(np.outer(time, frequency))
-        return cls(cosine=c, sine=s, cosine_twice=c * c - s * s, sine_twice=2.0 * c * s)
+        return cls(cosine=c, sine=s, cosine_twice=c * c - s * s, sine_twice=c * s + s * c)
 
     def first(self, n: int) -> Turns:
         """Those of the first frequencies."""
@@ -243,9 +245,7 @@ def find_periods(
         frequency = np.abs(base[:, None, None] + np.array([1.0, -1.0])[:, None] * used)
         allowed = (frequency >= low) & (frequency <= high)
         # within a resolution element of a harmonic it is that one's peak
-        harmonic = np.min(
-            np.abs(frequency[..., None] - (f0[:, None] * np.array(HARMONICS))[:, None, None, :]), axis=-1
-        )
+        harmonic = np.min(np.abs(frequency[..., None] - (f0[:, None] * np.array(HARMONICS))[:, None, None, :]), axis=-1)
         allowed &= (harmonic > resolution[:, None, None]) | (used == 0.0)
         power = np.where(allowed, power, -1.0).reshape(n, -1)
         top = power.argmax(axis=1)
@@ -276,10 +276,12 @@ def find_periods(
     recovered = np.zeros(n, dtype=bool)
     for multiple in accepted:
         recovered |= np.abs(found * multiple * f0 - 1.0) <= settings.tolerance
+    highest = np.maximum(best, noise)
+    fap = log_fap(highest, count, width) / np.log(10.0)
     return FoundPeriods(
         period=np.where(enough, found, np.nan),
-        power=np.where(enough, np.maximum(best, noise), np.nan),
-        log10_fap=np.where(enough, np.maximum(log_fap(np.maximum(best, noise), count, width) / np.log(10.0), -300.0), 0),
+        power=np.where(enough, highest, np.nan),
+        log10_fap=np.where(enough, np.maximum(fap, -300.0), 0.0),
         ratio=np.where(enough, ratio, np.nan),
         recovered=recovered & enough,
     )
@@ -360,21 +362,15 @@ def _noise_peak(uniform: NDArray, n: NDArray, width: NDArray) -> NDArray[np.floa
 
 def _sharpened(merged: Merged, time: NDArray, y: Matrix, w: Matrix, frequency: NDArray[np.float64]) -> NDArray:
     """Correction of each frequency by a step of Gauss and Newton with three harmonics [1/d], shape (n_stars,)."""
-    angle = 2.0 * np.pi * np.mod(frequency[:, None] * time, 1.0)
-    base = np.exp(1j * angle)
-    columns, slope = [], np.zeros_like(y)
-    power = np.ones_like(base)
-    for _ in range(_SHARPENING):
-        power = power * base
-        columns += [power.real, power.imag]
-    design = np.stack(columns, axis=2)
+    columns = harmonic_columns(frequency[:, None] * time, _SHARPENING)
+    design, slope = columns.copy(), np.zeros_like(y)
     for part in merged.slices:
         total = np.maximum(w[:, part].sum(axis=1), 1e-300)
         design[:, part] -= (np.einsum("nm,nmk->nk", w[:, part], design[:, part]) / total[:, None])[:, None, :]
     solution = _solved(design, y, w)
     for k in range(_SHARPENING):
         a, b = solution[:, 2 * k, None], solution[:, 2 * k + 1, None]
-        slope += 2.0 * np.pi * (k + 1) * time * (b * columns[2 * k] - a * columns[2 * k + 1])
+        slope += 2.0 * np.pi * (k + 1) * time * (b * columns[:, :, 2 * k] - a * columns[:, :, 2 * k + 1])
     for part in merged.slices:
         total = np.maximum(w[:, part].sum(axis=1), 1e-300)
         slope[:, part] -= (np.sum(w[:, part] * slope[:, part], axis=1) / total)[:, None]

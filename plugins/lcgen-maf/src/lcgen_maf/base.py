@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from lcgen import InputError, LightCurveGenerator
 from numpy.typing import NDArray
 from rubin_sim.maf.metrics import BaseMetric
+
+from lcgen import InputError, LightCurveGenerator
 
 from .field import ClassField, StarSource, field_of
 from .sample import StarSample
@@ -87,10 +88,10 @@ class StarMetric(BaseMetric):
         single = self.stars.sample.classes if isinstance(self.stars.sample.classes, str) else None
         super().__init__(
             col=[self.columns.mjd, self.columns.m5, self.columns.band],
-            metric_name=metric_name or " ".join([type(self).__name__.removesuffix("Metric"), *([single] * bool(single))]),
+            metric_name=metric_name or f"{type(self).__name__.removesuffix('Metric')} {single or ''}".strip(),
             units=self._UNITS if units is None else units,
             metric_dtype="float" if single else "object",
-            badval=badval,
+            badval=badval,  # pyright: ignore[reportArgumentType]  (MAF's own default makes it a whole number)
         )
         self.comment = self._CAPTION
         if not single:

@@ -113,7 +113,7 @@ def make_bundles(
     if len(stars.names) > 1:
         metrics.append(ClassificationMetric(stars, columns=columns))
     return {
-        metric.name: make_bundle(
+        str(metric.name): make_bundle(
             metric,
             slicer,
             constraint=constraint,

@@ -7,16 +7,17 @@ from itertools import combinations
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lcgen import InputError
 from lcgen.cadence import as_cadence
 from lcgen.lightcurve import phase_of
 from lcgen.photometry import flux_to_mag
-from numpy.typing import NDArray
 
 from .field import ClassField, StarSource
 from .photometry import observe
 from .sample import StarSample, combined_seed
-from .series import fit_series
+from .series import fit_series, harmonic_columns
 from .slices import SliceVisits
 
 __all__ = ["BANDS", "Classifier", "default_classifier", "feature_names", "features"]
@@ -95,11 +96,8 @@ def _by_band(
     """The amplitude of the common shape, and the magnitude of the mean flux, shape (n_stars, len(BANDS))."""
     merged = stars.photometry.merged
     amplitude, mean = (np.full((len(stars), len(BANDS)), np.nan) for _ in range(2))
-    model = np.zeros_like(value)
-    base, turn = np.exp(2j * np.pi * phase), np.ones(phase.shape, dtype=complex)
-    for k in range(coefficients.shape[1]):
-        turn = turn * base
-        model += coefficients[:, k, 0, None] * turn.real + coefficients[:, k, 1, None] * turn.imag
+    flat = coefficients.reshape(len(stars), -1)
+    model = np.einsum("nmk,nk->nm", harmonic_columns(phase, coefficients.shape[1]), flat)
     for band, columns in zip(merged.bands, merged.slices, strict=True):
         if band not in BANDS:
             continue
@@ -139,7 +137,11 @@ def default_classifier(source: StarSource) -> Classifier:
     drawn = sample.training(_N_TRAIN)
     for place in range(_N_PLACES):
         visits = cadence.visits(seed=combined_seed(sample.seed, "reference", place))
-        data = SliceVisits.of_arrays(visits.mjd, visits.band, visits.depth5)
+        data = None
+        if visits.depth5 is not None:
+            data = SliceVisits.of_arrays(visits.mjd, visits.band, visits.depth5)
+        if data is None:
+            raise InputError(f"the cadence {_REFERENCE} has no depths: nothing to train a classifier with")
         noise = combined_seed(sample.seed, "noise", data.key)
         for name, stars in drawn.items():
             part = stars[place::_N_PLACES]

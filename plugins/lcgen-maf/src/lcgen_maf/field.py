@@ -8,13 +8,14 @@ from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lcgen import Stars, rng
 from lcgen.compare.measure import phase_coverage
 from lcgen.compare.settings import Settings
 from lcgen.lightcurve import phase_of
 from lcgen.photometry import flux_to_mag
 from lcgen.taxonomy import class_info
-from numpy.typing import NDArray
 
 from .aliases import FoundPeriods, find_periods
 from .photometry import Photometry, observe
@@ -97,7 +98,7 @@ class ClassField:
 
     @cached_property
     def coverage_and_gap(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Share of the bins of phase with a detection, and the largest gap between detections in phase, of each star."""
+        """Of each star, the share of the bins of phase with a detection, and the largest gap between detections."""
         phase = phase_of(self.photometry.visits.mjd[None, :], self.period[:, None], self._t0[:, None])
         bins = self.settings.phase_bins
         each = [phase_coverage(p[d], bins) for p, d in zip(phase, self.photometry.detected, strict=True)]
@@ -198,9 +199,7 @@ class ClassField:
         mag = np.where(use, flux_to_mag(np.where(use, flux, 1.0), band), 0.0)
         weight = np.where(use, (np.where(use, flux, 1.0) / np.where(use, err, 1.0) / _PER_MAG) ** 2, 0.0)
         phase = phase_of(merged.mjd[columns], np.where(enough, period, 1.0)[:, None])
-        fit = fit_series(
-            phase, mag, weight, (slice(None),), n_harmonics=self.settings.n_harmonics, base_harmonic=base
-        )
+        fit = fit_series(phase, mag, weight, (slice(None),), n_harmonics=self.settings.n_harmonics, base_harmonic=base)
         return np.where(enough, fit.amplitude, np.nan), np.where(enough, fit.mean[:, 0], np.nan)
 
     def true_sizes(self, band: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -241,9 +240,7 @@ class _Evaluator:
             photometry = observe(
                 stars, visits, noise=sample.noise, seed=seed, irregular=sample.irregular, settings=sample.settings
             )
-            classes[name] = ClassField(
-                name=name, stars=stars, photometry=photometry, sample=sample, key=visits.key
-            )
+            classes[name] = ClassField(name=name, stars=stars, photometry=photometry, sample=sample, key=visits.key)
         made = Field(visits=visits, classes=classes)
         self._last = where, made
         return made

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from lcgen import InputError, LightCurveGenerator, UnknownNameError
 from numpy.typing import NDArray
+
+from lcgen import InputError, LightCurveGenerator, UnknownNameError
 
 from .base import StarMetric
 from .classifier import Classifier, default_classifier, features
@@ -290,7 +291,7 @@ class _SizeMetric(StarMetric):
         if band not in self.stars.sample.source.bands:
             raise UnknownNameError("band", band, self.stars.sample.source.bands)
         if metric_name is None:
-            self.name += f" {band}"
+            self.name = f"{self.name} {band}"
 
     @staticmethod
     def _median(error: NDArray[np.float64]) -> float:

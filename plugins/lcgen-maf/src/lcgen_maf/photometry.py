@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lcgen import Stars
 from lcgen.compare.settings import Settings
-from numpy.typing import NDArray
 
 from .slices import SliceVisits
 
@@ -126,7 +128,7 @@ class Merged:
     def slices(self) -> tuple[slice, ...]:
         """The columns of each band."""
         edges = np.searchsorted(self.band, np.arange(len(self.bands) + 1))
-        return tuple(slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True))
+        return tuple(slice(int(a), int(b)) for a, b in pairwise(edges))
 
     @cached_property
     def count(self) -> NDArray[np.int64]:
@@ -168,8 +170,8 @@ def _row_median(values: Matrix) -> NDArray[np.float64]:
     n = np.isfinite(values).sum(axis=1)
     if not ordered.shape[1]:
         return np.ones(n.size)
-    rows = np.arange(n.size)
-    middle = 0.5 * (ordered[rows, np.maximum((n - 1) // 2, 0)] + ordered[rows, np.minimum(n // 2, ordered.shape[1] - 1)])
+    rows, last = np.arange(n.size), np.maximum(n - 1, 0)
+    middle = 0.5 * (ordered[rows, last // 2] + ordered[rows, (last + 1) // 2])
     return np.where(n > 0, middle, 1.0)
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-import lcgen
 import numpy as np
+from numpy.typing import NDArray
+
+import lcgen
 from lcgen import InputError, LightCurveGenerator, Stars, UnknownNameError, rng
 from lcgen.compare.settings import Settings, resolve_engine
 from lcgen.taxonomy import CLASSES, class_info
-from numpy.typing import NDArray
 
 from .slices import SliceVisits, dust_of
 
@@ -169,9 +170,7 @@ class StarSample:
             span = getattr(self, column)
             if span is not None:
                 params[column] = _within(span, rng.uniforms(seed, f"maf/{column}", ids, 1)[:, 0], column == "distance")
-        return self.source.draw(
-            name, n, params=params, subclass=self.params.get("subclass"), seed=seed, first_id=first
-        )
+        return self.source.draw(name, n, params=params, subclass=self.params.get("subclass"), seed=seed, first_id=first)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> StarSample:
         # MAF copies a metric for each of its reduce functions; nothing here changes

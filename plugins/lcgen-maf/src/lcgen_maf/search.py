@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from lcgen.compare.period import Series, period_kind, search_period
 from numpy.typing import NDArray
+
+from lcgen.compare.period import Series, period_kind, search_period
 
 from .aliases import HARMONICS, FoundPeriods
 from .photometry import Photometry
@@ -39,9 +40,7 @@ def search_all(
         )
         peak = search_period(series, settings)
         found[i], power[i], fap[i] = peak.period, peak.power, peak.log10_fap
-        kind = period_kind(
-            peak.period, period[i], class_name=class_name, span=peak.span, tolerance=settings.tolerance
-        )
+        kind = period_kind(peak.period, period[i], class_name=class_name, span=peak.span, tolerance=settings.tolerance)
         recovered[i] = kind == "true" or (two_minima and kind == "half")
         if kind in ("true", "near", "half", "double", "harmonic"):
             ratio[i] = min(HARMONICS, key=lambda r: abs(period[i] / peak.period - r))

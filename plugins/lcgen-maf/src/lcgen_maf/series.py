@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Series", "fit_series"]
+__all__ = ["Series", "fit_series", "harmonic_columns"]
 
 # The exponent with which the prior of harmonics falls: in the middle of those lcgen.prepare.fourier chooses from, as
 # one that is chosen star by star would need a fit for each.
@@ -42,6 +42,18 @@ class Series:
         return self.coefficients[:, :, 0] @ np.cos(angle) + self.coefficients[:, :, 1] @ np.sin(angle)
 
 
+def harmonic_columns(phase: Matrix, n_harmonics: int) -> NDArray[np.float64]:
+    """Columns cos 1, sin 1, cos 2 ... of the first harmonics, shape (*phase.shape, 2 * n_harmonics)."""
+    angle = 2.0 * np.pi * (phase - np.rint(phase))
+    base = np.cos(angle) + 1j * np.sin(angle)
+    out = np.empty((*phase.shape, 2 * n_harmonics))
+    turn = np.ones_like(base)
+    for k in range(n_harmonics):
+        turn = turn * base
+        out[..., 2 * k], out[..., 2 * k + 1] = np.real(turn), np.imag(turn)
+    return out
+
+
 def fit_series(
     phase: Matrix,
     value: Matrix,
@@ -70,12 +82,7 @@ def fit_series(
     values; errors are multiplied by the factor that the residuals ask for, where that is above one. So much is as in
     :func:`lcgen.prepare.fourier.fit_fourier`, which chooses the exponent for each star besides.
     """
-    base = np.exp(2j * np.pi * phase)
-    power, columns = np.ones_like(base), []
-    for _ in range(n_harmonics):
-        power = power * base
-        columns += [power.real, power.imag]
-    design = np.stack(columns, axis=2)
+    design = harmonic_columns(phase, n_harmonics)
     totals = [np.maximum(weight[:, b].sum(axis=1), 1e-300) for b in bands]
     means = [np.sum(weight[:, b] * value[:, b], axis=1) / t for b, t in zip(bands, totals, strict=True)]
     shift = [

@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from lcgen import InputError
 from lcgen.cadence import Visits
 from lcgen.cadence.bands import band_names
 from lcgen.photometry import BANDS
-from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Columns", "SliceVisits", "dust_of"]
 
@@ -176,5 +177,5 @@ def _apart(mjd: NDArray[np.float64]) -> NDArray[np.float64]:
     """Times in ascending order, none equal: by a tenth of a millisecond where they are."""
     if (np.diff(mjd) > 0).all():
         return mjd
-    step = 1e-9 * np.arange(mjd.size)
-    return np.maximum.accumulate(mjd - step) + step
+    step = 1e-9 * np.arange(mjd.size, dtype=np.float64)
+    return np.asarray(np.maximum.accumulate(mjd - step) + step, dtype=np.float64)
