@@ -159,8 +159,10 @@ class Turns:
     @classmethod
     def of(cls, time: NDArray[np.float64], frequency: NDArray[np.float64]) -> Turns:
         """At `frequency` [1/d]."""
-        c, s = _cos_sin(np.outer(time, frequency))
-        return cls(cosine=c, sine=s, cosine_twice=c * c - s * s, sine_twice=c * s + s * c)
+        cycles = np.outer(time, frequency)
+        c, s = _cos_sin(cycles)
+        c2, s2 = _cos_sin(2.0 * cycles)
+        return cls(cosine=c, sine=s, cosine_twice=c2, sine_twice=s2)
 
     def first(self, n: int) -> Turns:
         """Those of the first frequencies."""
