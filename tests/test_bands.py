@@ -207,7 +207,7 @@ def test_a_star_is_the_same_alone_and_in_any_company(shipped_generator: Any) -> 
     for rows in ([5], [3, 4, 11], slice(8, 16)):
         few = stars[rows]
         for band, curves in together.items():
-            np.testing.assert_allclose(few.template(64, band), curves[rows], atol=1e-9)
+            np.testing.assert_array_equal(few.template(64, band), curves[rows])
 
 
 def test_pulsating_stars_move_more_in_the_blue(shipped_generator: Any) -> None:

@@ -2,7 +2,7 @@
 
     python benchmarks/survey.py OPSIM.db --points 200 --n 100 --output survey.json
 
-``benchmarks/synthetic_opsim.py`` of lcgen makes a synthetic schedule of two million visits where no real one is at hand.
+``benchmarks/synthetic_opsim.py`` of lcgen makes a synthetic schedule of two million visits where there is no real one.
 Times are wall-clock seconds of this process; limit the threads of BLAS to the cores that are to be used
 (``OMP_NUM_THREADS=2``).
 """

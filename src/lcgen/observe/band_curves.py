@@ -315,7 +315,8 @@ class _Polynomials:
 
     def __call__(self, values: _Array) -> _Array:
         """The function that has these values at the nodes, shape (n_stars, n_phase)."""
-        powers = values @ self._inverse
+        # not as a product of matrices, whose last bits depend on how many stars there are
+        powers = np.einsum("sn,np->sp", values, self._inverse)
         out = powers[:, -1:] * self._place
         for j in range(powers.shape[1] - 2, 0, -1):
             out += powers[:, j : j + 1]

@@ -36,9 +36,6 @@ GIVEN: tuple[str, ...] = (*PHYSICAL, "amplitude", "mean_mag", "distance", "a_v",
 _RUN = 1024
 # Stars whose curves are kept, of some 7 KiB each in six bands, and stars of whom it is kept how they were asked for.
 _HOT, _KNOWN = 16_384, 1_048_576
-# Products of matrices sum in an order that depends on their size: blocks of one size make a star's curve the same to
-# the last bit, whatever else is decoded with it.
-_BLOCK = 128
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,16 +95,7 @@ class Drawing:
         """Folded curves and mean magnitudes."""
         gen = self.generator.load()
         n_grid, columns = _grid_size(gen), stars.columns
-        grid = np.empty((len(bands), len(stars), n_grid))
-        kinds = np.char.add(np.char.add(columns["class"].astype(str), "/"), columns["subclass"].astype(str))
-        for kind in np.unique(kinds):
-            rows = np.flatnonzero(kinds == kind)
-            for start in range(0, rows.size, _BLOCK):
-                own = rows[start : start + _BLOCK]
-                block = stars[np.concatenate([own, np.full(_BLOCK - own.size, own[0])])]
-                for b, band in enumerate(bands):
-                    grid[b, own] = block.template(n_grid, band)[: own.size]
-        padded = np.stack([pad_periodic(curves) for curves in grid])
+        padded = np.stack([pad_periodic(stars.template(n_grid, band)) for band in bands])
         return CurveTable(
             padded=padded,
             planes=np.arange(len(bands)),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # pragma: no cover
         PhaseGapMetric,
         VariabilityMetric,
     )
+    from .population import MafDust, PopulationSlicer, StarPopulation
     from .sample import StarSample
     from .slices import Columns
 
@@ -39,12 +40,15 @@ _HOME = {
     "Classifier": "classifier",
     "Columns": "slices",
     "DetectionMetric": "metrics",
+    "MafDust": "population",
     "MeanMagErrorMetric": "metrics",
     "MonthsToPeriodMetric": "metrics",
     "PeriodRecoveryMetric": "metrics",
     "PhaseCoverageMetric": "metrics",
     "PhaseGapMetric": "metrics",
+    "PopulationSlicer": "population",
     "StarMetric": "base",
+    "StarPopulation": "population",
     "StarSample": "sample",
     "VariabilityMetric": "metrics",
     "make_bundle": "bundles",
@@ -60,12 +64,15 @@ __all__ = [
     "Classifier",
     "Columns",
     "DetectionMetric",
+    "MafDust",
     "MeanMagErrorMetric",
     "MonthsToPeriodMetric",
     "PeriodRecoveryMetric",
     "PhaseCoverageMetric",
     "PhaseGapMetric",
+    "PopulationSlicer",
     "StarMetric",
+    "StarPopulation",
     "StarSample",
     "VariabilityMetric",
     "default_classifier",

@@ -19,14 +19,15 @@ from lcgen.taxonomy import CLASSES, class_info
 
 from .slices import SliceVisits, dust_of
 
-__all__ = ["METHODS", "StarSample"]
+__all__ = ["ID_BLOCK", "METHODS", "StarSample", "combined_seed"]
 
 METHODS = ("aliases", "full")
 """How periods are searched; see :class:`StarSample`."""
 
 Range = float | tuple[float, float]
 _FAR = 1e8  # [pc], beyond which no star is meant
-_ID_BLOCK = 1_000_000_000
+ID_BLOCK = 1_000_000_000
+"""Star k of the class i has the id i * ID_BLOCK + k."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ class StarSample:
             class_info(name)
         if not isinstance(self.classes, str):
             object.__setattr__(self, "classes", names)
-        if isinstance(self.n, bool) or not isinstance(self.n, (int, np.integer)) or not 1 <= self.n < _ID_BLOCK:
+        if isinstance(self.n, bool) or not isinstance(self.n, (int, np.integer)) or not 1 <= self.n < ID_BLOCK:
             raise InputError(f"n must be a whole number of stars from 1, received {self.n!r}")
         object.__setattr__(self, "n", int(self.n))
         object.__setattr__(self, "seed", rng.check_seed(self.seed))
@@ -140,7 +141,7 @@ class StarSample:
     @cached_property
     def stars(self) -> dict[str, Stars]:
         """The stars by class; not those of slice points if `fresh`."""
-        return {name: self._draw(name, self.seed, self.n) for name in self.names}
+        return {name: self.draw(name, self.seed, self.n) for name in self.names}
 
     @property
     def sample(self) -> StarSample:
@@ -152,7 +153,7 @@ class StarSample:
         stars = self.stars
         if self.fresh:
             seed = combined_seed(self.seed, "fresh", visits.key)
-            stars = {name: self._draw(name, seed, self.n) for name in self.names}
+            stars = {name: self.draw(name, seed, self.n) for name in self.names}
         e_bv = dust_of(slice_point) if self.dust else None
         if e_bv is None:
             return stars
@@ -160,10 +161,11 @@ class StarSample:
 
     def training(self, n: int) -> dict[str, Stars]:
         """Other stars, `n` of each class, for what is trained: never those of a slice point."""
-        return {name: self._draw(name, combined_seed(self.seed, "training", 0), n) for name in self.names}
+        return {name: self.draw(name, combined_seed(self.seed, "training", 0), n) for name in self.names}
 
-    def _draw(self, name: str, seed: int, n: int) -> Stars:
-        first = CLASSES.index(name) * _ID_BLOCK
+    def draw(self, name: str, seed: int, n: int) -> Stars:
+        """The first `n` stars of a class that belong to a seed."""
+        first = CLASSES.index(name) * ID_BLOCK
         ids = first + np.arange(n)
         params = {k: v for k, v in self.params.items() if k != "subclass"}
         for column in ("mean_mag", "distance"):
