@@ -1,6 +1,6 @@
 """Where do sines mislead? Stars, their sines and MAF's PeriodicStarMetric on the same visits, by kind of star.
 
-    python benchmarks/sines.py [OPSIM.db] [--stars 400] [--places 4] [--figure maf-sines.png]
+    python benchmarks/sines.py [OPSIM.db] [--stars 300] [--places 4] [--figure maf-sines.png]
 
 Without a schedule the visits are those of lcgen's recipe ``lsst-wfd``. Prints tables in Markdown.
 """
@@ -69,7 +69,7 @@ def main() -> None:
     """Run the comparison."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("schedule", nargs="?", help="an OpSim database; the recipe lsst-wfd by default")
-    parser.add_argument("--stars", type=int, default=400, help="of each kind at each place (default 400)")
+    parser.add_argument("--stars", type=int, default=300, help="of each kind at each place (default 300)")
     parser.add_argument("--maf-stars", type=int, default=200, help="of these, for PeriodicStarMetric (default 200)")
     parser.add_argument("--places", type=int, default=4, choices=range(1, len(PLACES) + 1))
     parser.add_argument("--method", default="aliases", choices=("aliases", "full"), help="of the period search")
@@ -291,7 +291,7 @@ def _binned(values: NDArray, r: NDArray[np.float64]) -> tuple[NDArray[np.float64
         inside = values[which == k].astype(float)
         if inside.size >= 20:
             p[k] = inside.mean()
-            # of one more success and failure, so that the error of none and of all is not zero (Agresti & Coull 1998)
+            # with one more success and failure, so that the error of none and of all is not zero
             q = (inside.sum() + 1.0) / (inside.size + 2.0)
             e[k] = np.sqrt(q * (1.0 - q) / inside.size)
     return p, e

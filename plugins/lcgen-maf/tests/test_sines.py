@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rubin_sim.maf.maf_contrib.periodic_star_metric import PeriodicStar, PeriodicStarMetric
+from rubin_sim.maf.metric_bundles import MetricBundleGroup
+from rubin_sim.maf.slicers import UserPointsSlicer
+
 from lcgen import InputError
 from lcgen_maf import PeriodRecoveryMetric, StarSample, make_bundle
 from lcgen_maf.sines import Criteria, Sines, SineStars, compare_with_sines, maf_parameters, periodic_star
 from lcgen_maf.slices import Columns, SliceVisits
-from rubin_sim.maf.maf_contrib.periodic_star_metric import PeriodicStar, PeriodicStarMetric
-from rubin_sim.maf.metric_bundles import MetricBundleGroup
-from rubin_sim.maf.slicers import UserPointsSlicer
 
 from .conftest import PLACES
 
@@ -20,7 +21,7 @@ from .conftest import PLACES
 @pytest.fixture(scope="module")
 def field(visits: np.ndarray) -> np.ndarray:
     """The visits of one field in a year."""
-    part = visits[(visits["fieldRA"] == PLACES[0][0])]
+    part = visits[visits["fieldRA"] == PLACES[0][0]]
     return part[part["observationStartMJD"] < part["observationStartMJD"].min() + 365.25]
 
 
@@ -75,7 +76,7 @@ def test_fewer_sines_and_sines_behind_dust_are_those_of_such_stars() -> None:
 
 
 def test_metrics_run_on_sines_in_a_group(visits: np.ndarray, tmp_path: Path) -> None:
-    sample = StarSample(classes=("ECL", "RRLYR"), params={}, mean_mag=(18.0, 24.0), n=40, seed=5)
+    sample = StarSample(classes=("ECL", "RRLYR"), mean_mag=(18.0, 24.0), n=40, seed=5)
     slicer = [UserPointsSlicer(*np.transpose(PLACES), use_camera=False, verbose=False) for _ in range(2)]
     bundles = {
         "stars": make_bundle(PeriodRecoveryMetric(sample), slicer[0]),
@@ -90,11 +91,11 @@ def test_metrics_run_on_sines_in_a_group(visits: np.ndarray, tmp_path: Path) -> 
     assert values["sines"][2].mean() > values["stars"][2].mean()
 
 
-# With 240 stars the standard error of a paired difference is 0.02 to 0.03 for EA and RRab, whose differences were 0.46
-# and 0.24 on other stars, and below 0.015 for the others, whose were 0.05 and 0.03: each limit is three errors off.
+# Limits are three standard errors (0.03, 0.022, 0.014, 0.01 with 240 stars) about the mean of three other draws (0.353,
+# 0.130, 0.049, 0.024) at the same visits.
 @pytest.mark.parametrize(
     ("name", "subclass", "low", "high"),
-    [("ECL", "EA", 0.3, 0.65), ("RRLYR", "RRab", 0.12, 0.4), ("ELL", "", -0.05, 0.12), ("RRLYR", "RRc", -0.05, 0.1)],
+    [("ECL", "EA", 0.26, 0.45), ("RRLYR", "RRab", 0.06, 0.2), ("ELL", "", 0.0, 0.1), ("RRLYR", "RRc", -0.01, 0.06)],
 )
 def test_sines_mislead_where_curves_are_no_sines(
     year: SliceVisits, name: str, subclass: str, low: float, high: float
@@ -103,7 +104,7 @@ def test_sines_mislead_where_curves_are_no_sines(
     sample = StarSample(classes=name, params=params, mean_mag=(18.0, 26.0), n=240, seed=6)
     pair = compare_with_sines(sample, year)[name]
     difference, error = pair.gain()
-    assert error < 0.04
+    assert error < 0.035
     assert low < difference < high
     assert difference == pytest.approx(pair.sines.found.recovered.mean() - pair.stars.found.recovered.mean())
 

@@ -244,7 +244,6 @@ class PhaseGapMetric(StarMetric):
     """
 
     _UNITS = "cycles"
-    _RANGE = (0.0, 1.0)
     _LABEL = "Largest gap in phase"
     _SUBGROUP = "Phases"
     _CAPTION = "Largest gap in phase between detections, median of the stars of a class."
