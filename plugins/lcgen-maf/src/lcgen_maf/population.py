@@ -28,7 +28,8 @@ from .slices import SliceVisits, dust_of
 __all__ = ["MafDust", "PopulationSlicer", "StarPopulation"]
 
 _log = logging.getLogger(__name__)
-_MAX_SHARE = 500  # stars drawn for one that is kept, at most
+# One star in a hundred must be within the limits, judged by this many.
+_MIN_SHARE, _ENOUGH = 0.01, 10_000
 _SAME_PLACE = 1e-6  # [rad]
 
 
@@ -128,14 +129,15 @@ class _PlacedSample(StarSample):
             kept = np.flatnonzero((mean >= self.limits[0]) & (mean <= self.limits[1]))
             if kept.size >= n:
                 return drawn[kept[:n]]
-            if wanted >= _MAX_SHARE * max(n, 20):
+            share = kept.size / wanted
+            if wanted >= _ENOUGH and share < _MIN_SHARE:
                 raise InputError(
-                    f"only {kept.size} of {wanted} {name} stars have a mean V within {self.limits}, where {n} were "
-                    "asked for: widen mag_limits, or choose another sky"
+                    f"only {kept.size} of {wanted} {name} stars have a mean V within {self.limits}, fewer than one in "
+                    "a hundred: widen mag_limits, or choose another sky"
                 )
             # star k is the same however many are drawn, so that drawing more changes nothing
-            share = max(kept.size, 1) / wanted
-            wanted = min(int(1.1 * n / share) + 20, _MAX_SHARE * max(n, 20))
+            more = int(1.1 * n / max(share, 0.1 / wanted)) + 20
+            wanted = more if share >= _MIN_SHARE else max(min(more, _ENOUGH), wanted + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
