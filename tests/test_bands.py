@@ -206,8 +206,10 @@ def test_a_star_is_the_same_alone_and_in_any_company(shipped_generator: Any) -> 
     together = {b: stars.template(64, b) for b in ("y", "I", "u")}
     for rows in ([5], [3, 4, 11], slice(8, 16)):
         few = stars[rows]
+        alone = gen.draw(np.resize(gen.classes, 24), params={"mean_mag": 18.0}, seed=3)[rows]
         for band, curves in together.items():
             np.testing.assert_array_equal(few.template(64, band), curves[rows])
+            np.testing.assert_array_equal(alone.template(64, band), curves[rows])
 
 
 def test_pulsating_stars_move_more_in_the_blue(shipped_generator: Any) -> None:
@@ -224,3 +226,20 @@ def test_extinction_reddens(shipped_generator: Any) -> None:
     dimmed = {b: dusty.mean_magnitude(b) - clear.mean_magnitude(b) for b in ("u", "V", "r", "y")}
     np.testing.assert_allclose(dimmed["V"], 1.0, atol=1e-9)
     assert (dimmed["u"] > 1.3).all() and (dimmed["r"] < 0.9).all() and (dimmed["y"] < 0.5).all()
+
+
+def test_stars_behind_other_dust(shipped_generator: Any) -> None:
+    gen, times = shipped_generator, np.linspace(60000.0, 60003.0, 40)
+    params = {"distance": 1e4}
+    clear, dusty = (gen.draw("RRLYR", 5, params=params | {"e_bv": e}, seed=1) for e in (0.0, 0.4))
+    moved = clear.behind(0.4)
+    for band in ("u", "V", "I", "y"):
+        np.testing.assert_allclose(moved.magnitude(times, band), dusty.magnitude(times, band), atol=1e-9)
+        np.testing.assert_allclose(moved.behind(0.0).magnitude(times, band), clear.magnitude(times, band), atol=1e-9)
+        np.testing.assert_array_equal(moved[2:4].magnitude(times, band), moved.magnitude(times, band)[2:4])
+    observed = clear.behind(np.linspace(0.0, 1.0, 5), dims=False)
+    np.testing.assert_array_equal(observed.mean_magnitude("V"), clear.mean_magnitude("V"))
+    assert (np.diff(observed.mean_magnitude("g") - clear.mean_magnitude("g")) > 0).all()
+    for wrong in (-0.1, np.nan, [0.1, 0.2]):
+        with pytest.raises(InputError, match="e_bv"):
+            clear.behind(wrong)

@@ -139,6 +139,7 @@ class Stars:
         self._curves = np.empty((0, self._scale.size, 0))
         self._realised: tuple[Realisation, NDArray[np.float64]] | None = None
         self._sizes = np.empty(0)
+        self._curves_of: Stars | None = None
 
     def __len__(self) -> int:
         return int(self._scale.size)
@@ -151,7 +152,7 @@ class Stars:
         """Fewer stars, for a slice, a mask or an array of integers; each stays what it is."""
         rows = np.atleast_1d(np.arange(len(self))[index])
         columns = {k: v[rows] for k, v in self.columns.items()}
-        return Stars(
+        new = Stars(
             self._source,
             columns=columns,
             z=self._z[rows],
@@ -160,6 +161,10 @@ class Stars:
             law=self._law,
             r_v=self._r_v,
         )
+        known = self._curves_of or self
+        if known._decoded:
+            new._decoded, new._curves = known._decoded, known._curves[:, rows]
+        return new
 
     def behind(self, e_bv: ArrayLike, *, dims: bool = True) -> Stars:
         """The same stars behind other dust: what makes them periodic stays, colours and mean magnitudes change.
@@ -200,10 +205,9 @@ class Stars:
             seed=self.seed,
             law=self._law,
             r_v=self._r_v,
-            decoded=self._known,
         )
-        # curves are minus their mean, and dust does not change them
-        new._decoded, new._curves, new._sizes, new._realised = self._decoded, self._curves, self._sizes, self._realised
+        # curves are minus their mean, which is all that dust changes: both have those that either makes
+        new._curves_of = self._curves_of or self
         return new
 
     @cached_property
@@ -238,6 +242,8 @@ class Stars:
 
     def _planes(self, bands: Sequence[str]) -> tuple[NDArray[np.float64], list[int]]:
         """Padded curves of all bands made so far, and where those of `bands` are among them."""
+        if self._curves_of is not None:
+            return self._curves_of._planes(bands)
         missing = [b for b in dict.fromkeys(bands) if b not in self._decoded]
         if missing:
             made = np.stack([pad_periodic(curves) for curves in self._make(missing)])

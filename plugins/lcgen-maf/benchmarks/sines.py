@@ -246,7 +246,7 @@ def draw(results: dict[str, dict[str, Result]], path: str) -> None:
 
     shown = {kind: of for kind, of in results.items() if kind not in NOT_SHOWN}
     figure = plt.figure(figsize=(10.0, 10.6), dpi=130)
-    grid = figure.add_gridspec(3, 4, left=0.065, right=0.985, top=0.885, bottom=0.385, hspace=0.26, wspace=0.08)
+    grid = figure.add_gridspec(3, 4, left=0.065, right=0.985, top=0.895, bottom=0.39, hspace=0.26, wspace=0.08)
     panels = np.ravel(grid.subplots(sharex=True, sharey=True))  # type: ignore[arg-type]
     figure.suptitle(
         "Periods found of stars (solid) and of their sines (dashed), at the same visits", fontsize=11, y=0.99
@@ -262,7 +262,7 @@ def draw(results: dict[str, dict[str, Result]], path: str) -> None:
     for axes in panels[::4]:
         axes.set_ylabel("share of periods found", fontsize=8)
     panels[0].set(xlim=(BRIGHT, FAINT), ylim=(-0.03, 1.05), xticks=np.arange(BRIGHT, FAINT, 2.0))
-    bottom = figure.add_gridspec(1, 2, left=0.075, right=0.985, top=0.305, bottom=0.075, wspace=0.17)
+    bottom = figure.add_gridspec(1, 2, left=0.075, right=0.985, top=0.31, bottom=0.06, wspace=0.17)
     left, right = np.ravel(bottom.subplots())  # type: ignore[arg-type]
     _amplitudes(left, shown)
     _months(right, shown)
@@ -347,7 +347,7 @@ def _months(axes: Any, results: dict[str, dict[str, Result]]) -> None:
             continue
         axes.plot([k, k], [star, sine], color=TOO_MUCH if star > sine else TOO_LITTLE, lw=5, alpha=0.35)
         axes.plot(k, star, "o", color="black", ms=5, label="stars" if k == 0 else None)
-        axes.plot(k, sine, "o", color="black", ms=5, fillstyle="none", label="sines" if k == 0 else None)
+        axes.plot(k, sine, "o", color="black", ms=8, fillstyle="none", label="sines" if k == 0 else None)
     axes.set_yscale("log")
     plain_log(axes.yaxis, [1, 2, 5, 10, 20, 50, 100])
     axes.legend(fontsize=7.5, loc="upper left")

@@ -6,6 +6,10 @@ import copy
 import dataclasses
 import math
 import os
+import runpy
+import sqlite3
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -271,8 +275,8 @@ def test_results_are_written_and_read(whole, tmp_path):
     assert loaded.slicer.use_camera is False and loaded.slicer.radius == slicer.radius
     assert loaded.summary_values == bundle.summary_values
     bundle_of_objects = bundles["PeriodRecovery"]
-    bundle_of_objects.write(out_dir=str(tmp_path / ".."))
-    again = MetricBundle.load(str(tmp_path / ".." / (bundle_of_objects.file_root + ".npz")))
+    bundle_of_objects.write(out_dir=str(tmp_path))
+    again = MetricBundle.load(str(tmp_path / (bundle_of_objects.file_root + ".npz")))
     np.testing.assert_array_equal(again.metric_values.mask, bundle_of_objects.metric_values.mask)
 
 
@@ -316,7 +320,7 @@ def dust_files(tmp_path):
     """Maps in the format of rubin_sim_data, with 8 pixels a side of a base pixel."""
     n = 12 * 8**2
     np.savez(tmp_path / "dust_nside_8.npz", ebvMap=np.full(n, 2.0))
-    distances = np.tile([100.0, 1000.0, 10_000.0, 100_000.0], (n, 1))
+    distances = np.tile([100.0, 1000.0, 100_000.0, 1_000_000.0], (n, 1))
     reddening = np.tile([0.0, 0.1, 0.3, 0.3], (n, 1))
     header = fits.Header({"NSIDE": 8, "NESTED": False})
     fits.HDUList(
@@ -340,16 +344,17 @@ def test_mafs_dust_map_takes_the_place_of_the_drawn_dust(population, whole, sche
     assert again["Detection_mean"].summary_values["Mean"] == clear
 
 
-def test_dust_at_the_distance_of_the_star(population, schedule, dust_files, tmp_path, capsys):
+def test_dust_at_the_distance_of_the_star(population, schedule, dust_files):
     slicer = PopulationSlicer(population, use_camera=False)
-    read = DustMap3D(nside=8, map_file=str(dust_files / "map3d.fits"), interp=False)
+    coefficients = dict.fromkeys("ugrizy", 2.0)  # MAF would take them from rubin_sim_data
+    read = DustMap3D(nside=8, map_file=str(dust_files / "map3d.fits"), interp=False, r_x=coefficients)
     slicer.setup_slicer(schedule, maps=[read])
     distance = slicer.slice_points["distance"]
-    expected = np.where(distance < 1e4, 0.1 + 0.2 * (distance - 1000.0) / 9000.0, 0.3)
-    near = distance < 1000.0
-    np.testing.assert_allclose(slicer.slice_points["ebv"][~near], expected[~near])
+    assert ((distance > 1000.0) & (distance < 1e5)).all()
+    np.testing.assert_allclose(slicer.slice_points["ebv"], 0.1 + 0.2 * (distance - 1000.0) / 99_000.0)
     slicer.setup_slicer(schedule)
     assert not [key for key in slicer.slice_points if key.startswith("ebv3d")]
+    np.testing.assert_array_equal(slicer.slice_points["ebv"], population.columns["ebv"])
 
 
 @pytest.mark.parametrize("value", [np.nan, -0.1, np.inf])
@@ -456,3 +461,22 @@ def test_a_star_sample_at_the_places_of_a_population(population, schedule):
     sample = StarSample(classes="RRLYR", n=3, mean_mag=20.0, seed=1)
     located = sample.located(_no_visits(), slicer[2]["slice_point"])["RRLYR"]
     np.testing.assert_array_equal(located.columns["e_bv"], slicer.slice_points["ebv"][2])
+
+
+def test_the_example_runs(schedule, tmp_path, monkeypatch, capsys):
+    """With a schedule in a file, whose filters are in the column of before version 4."""
+    path = tmp_path / "small.db"
+    names = ["filter" if name == "band" else name for name in schedule.dtype.names]
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"CREATE TABLE observations ({', '.join(names)})")
+        marks = ", ".join("?" * len(names))
+        db.executemany(f"INSERT INTO observations VALUES ({marks})", schedule.tolist())
+        db.commit()
+    figure = tmp_path / "population.png"
+    arguments = [str(path), "--stars", "4", "--years", "10", "--figure", str(figure)]
+    monkeypatch.setattr(sys, "argv", ["population.py", *arguments])
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    runpy.run_path(str(Path(__file__).parents[1] / "examples" / "population.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines[1:3]] == [["RRLYR", "4", "4"], ["CEP", "4", "4"]]
+    assert figure.stat().st_size > 10_000

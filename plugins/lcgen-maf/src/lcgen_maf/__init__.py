@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # pragma: no cover
     from .base import StarMetric
     from .bundles import make_bundle, make_bundles
     from .classifier import Classifier, default_classifier, feature_names, features
+    from .dust import MafDust
     from .metrics import (
         AmplitudeErrorMetric,
         ClassificationMetric,
@@ -28,8 +29,9 @@ if TYPE_CHECKING:  # pragma: no cover
         PhaseGapMetric,
         VariabilityMetric,
     )
-    from .population import MafDust, PopulationSlicer, StarPopulation
+    from .population import PopulationSlicer, StarPopulation
     from .sample import StarSample
+    from .sines import Sines, compare_with_sines, periodic_star
     from .slices import Columns
 
 __version__ = "0.1.0"
@@ -40,7 +42,7 @@ _HOME = {
     "Classifier": "classifier",
     "Columns": "slices",
     "DetectionMetric": "metrics",
-    "MafDust": "population",
+    "MafDust": "dust",
     "MeanMagErrorMetric": "metrics",
     "MonthsToPeriodMetric": "metrics",
     "PeriodRecoveryMetric": "metrics",
@@ -49,13 +51,16 @@ _HOME = {
     "PopulationSlicer": "population",
     "StarMetric": "base",
     "StarPopulation": "population",
+    "Sines": "sines",
     "StarSample": "sample",
     "VariabilityMetric": "metrics",
     "make_bundle": "bundles",
     "make_bundles": "bundles",
+    "compare_with_sines": "sines",
     "default_classifier": "classifier",
     "feature_names": "classifier",
     "features": "classifier",
+    "periodic_star": "sines",
 }
 
 __all__ = [
@@ -71,15 +76,18 @@ __all__ = [
     "PhaseCoverageMetric",
     "PhaseGapMetric",
     "PopulationSlicer",
+    "Sines",
     "StarMetric",
     "StarPopulation",
     "StarSample",
     "VariabilityMetric",
+    "compare_with_sines",
     "default_classifier",
     "feature_names",
     "features",
     "make_bundle",
     "make_bundles",
+    "periodic_star",
 ]
 
 

@@ -98,6 +98,7 @@ class StarMetric(BaseMetric):
             for order, name in enumerate((*self.names, "mean")):
                 self.reduce_funcs[name] = self._reduction(name)
                 self.reduce_order[name] = order
+                setattr(self, f"reduce_{name}", self.reduce_funcs[name])
         label = f"{self._LABEL} ({self.units})" if self.units else self._LABEL
         self.plot_dict: dict[str, Any] = {"xlabel": label}
         if self._RANGE is not None:

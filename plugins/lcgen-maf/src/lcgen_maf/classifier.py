@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lcgen import InputError
 from lcgen.cadence import as_cadence
 from lcgen.lightcurve import phase_of
+from lcgen.observe.depth import LSST_BANDS
 from lcgen.photometry import flux_to_mag
 
 from .field import ClassField, StarSource
@@ -20,10 +21,7 @@ from .sample import StarSample, combined_seed
 from .series import fit_series, harmonic_columns
 from .slices import SliceVisits
 
-__all__ = ["BANDS", "Classifier", "default_classifier", "feature_names", "features"]
-
-BANDS = ("u", "g", "r", "i", "z", "y")
-"""Bands that features know; those that were not observed are missing values."""
+__all__ = ["Classifier", "default_classifier", "feature_names", "features"]
 
 _N_HARMONICS = 8
 _MISSING = -1e4
@@ -47,8 +45,8 @@ def feature_names() -> tuple[str, ...]:
         *("log_period", "power", "log10_fap", "log_amplitude", "odd_share"),
         *(f"{what}{k}" for k in (2, 3, 4) for what in ("ratio", "cos", "sin")),
         *("skewness",),
-        *(f"log_amplitude_{b}" for b in BANDS),
-        *(f"{a}-{b}" for a, b in combinations(BANDS, 2)),
+        *(f"log_amplitude_{b}" for b in LSST_BANDS),
+        *(f"{a}-{b}" for a, b in combinations(LSST_BANDS, 2)),
     )
 
 
@@ -56,8 +54,8 @@ def features(stars: ClassField) -> NDArray[np.float64]:
     """What a classifier sees of stars, from their measurements alone, shape (n_stars, n_features).
 
     The found period and its power; amplitude and shape of a Fourier series in all bands at twice that period (odd
-    harmonics tell unequal minima); the amplitude in each band that this shape has; colours of mean fluxes. Missing
-    values are -10,000.
+    harmonics tell unequal minima); the amplitude in each of LSST's bands that this shape has; colours of mean fluxes.
+    Missing values are -10,000.
     """
     merged, found = stars.photometry.merged, stars.found
     value, weight = merged.asinh
@@ -82,26 +80,26 @@ def features(stars: ClassField) -> NDArray[np.float64]:
     spread = np.maximum(curve.std(axis=1), 1e-12)
     columns.append(np.mean((curve - curve.mean(axis=1, keepdims=True)) ** 3, axis=1) / spread**3)
     amplitude, mean = _by_band(stars, fit.coefficients, phase, value, weight)
-    columns += [np.log10(np.maximum(amplitude[:, k] * fit.amplitude, 1e-6)) for k in range(len(BANDS))]
-    columns += [mean[:, a] - mean[:, b] for a, b in combinations(range(len(BANDS)), 2)]
+    columns += [np.log10(np.maximum(amplitude[:, k] * fit.amplitude, 1e-6)) for k in range(len(LSST_BANDS))]
+    columns += [mean[:, a] - mean[:, b] for a, b in combinations(range(len(LSST_BANDS)), 2)]
     table = np.stack(columns, axis=1)
     # without a period there is no shape either
-    table[~np.isfinite(found.period), : 15 + len(BANDS)] = np.nan
+    table[~np.isfinite(found.period), : 15 + len(LSST_BANDS)] = np.nan
     return np.where(np.isfinite(table), table, _MISSING)
 
 
 def _by_band(
     stars: ClassField, coefficients: NDArray, phase: NDArray, value: NDArray, weight: NDArray
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The amplitude of the common shape, and the magnitude of the mean flux, shape (n_stars, len(BANDS))."""
+    """The amplitude of the common shape, and the magnitude of the mean flux, shape (n_stars, len(LSST_BANDS))."""
     merged = stars.photometry.merged
-    amplitude, mean = (np.full((len(stars), len(BANDS)), np.nan) for _ in range(2))
+    amplitude, mean = (np.full((len(stars), len(LSST_BANDS)), np.nan) for _ in range(2))
     flat = coefficients.reshape(len(stars), -1)
     model = np.einsum("nmk,nk->nm", harmonic_columns(phase, coefficients.shape[1]), flat)
     for band, columns in zip(merged.bands, merged.slices, strict=True):
-        if band not in BANDS:
+        if band not in LSST_BANDS:
             continue
-        k = BANDS.index(band)
+        k = LSST_BANDS.index(band)
         w = weight[:, columns]
         total = np.maximum(w.sum(axis=1), 1e-300)
         shape = model[:, columns] - (np.sum(w * model[:, columns], axis=1) / total)[:, None]

@@ -3,97 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from rubin_sim.maf import maps
 from rubin_sim.maf.slicers import UserPointsSlicer
 
-from lcgen import DataError, InputError, LightCurveGenerator, Stars, UnknownNameError
+from lcgen import InputError, LightCurveGenerator, Stars
 from lcgen.compare.settings import Settings
+from lcgen.observe.depth import LSST_BANDS
 from lcgen.observe.extinction import DEFAULT_R_V
-from lcgen.sky import DustMap, Footprint, SmoothDust, WholeSky
+from lcgen.sky import DustMap, Footprint, WholeSky
 from lcgen.taxonomy import CLASSES
 
+from .dust import named_dust
 from .sample import ID_BLOCK, StarSample
 from .slices import SliceVisits, dust_of
 
-__all__ = ["MafDust", "PopulationSlicer", "StarPopulation"]
+__all__ = ["PopulationSlicer", "StarPopulation"]
 
-_log = logging.getLogger(__name__)
 # One star in a hundred must be within the limits, judged by this many.
 _MIN_SHARE, _ENOUGH = 0.01, 10_000
 _SAME_PLACE = 1e-6  # [rad]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MafDust:
-    """The map of E(B-V) that MAF's ``DustMap`` reads, as a dust map of lcgen.
-
-    That map has all the dust of a line of sight. A star within the Galaxy's disc is behind a part of it only: the part
-    that a smooth layer has in front of the star.
-
-    Attributes
-    ----------
-    nside, interp, map_path
-        As ``rubin_sim.maf.maps.DustMap`` takes them; with an empty `map_path` the map is that of ``rubin_sim_data``.
-    layer : DustMap or None
-        Says which part of the dust is in front of a star, by its own E(B-V) at the star's distance over that of the
-        whole line of sight; None puts all dust in front of every star, as MAF's metrics do.
-
-    Examples
-    --------
-    >>> MafDust(map_path="/nowhere").installed
-    False
-    """
-
-    nside: int = 128
-    interp: bool = False
-    map_path: str = ""
-    layer: DustMap | None = field(default_factory=SmoothDust)
-
-    @property
-    def installed(self) -> bool:
-        """Whether the file of the map is there."""
-        return self._file.is_file()
-
-    @property
-    def _file(self) -> Path:
-        folder = self.map_path
-        if not folder:
-            from rubin_scheduler.data import get_data_dir
-
-            folder = Path(get_data_dir()) / "maps" / "DustMaps"
-        return Path(folder) / f"dust_nside_{self.nside}.npz"
-
-    def ebv(self, ra: ArrayLike, dec: ArrayLike, distance: ArrayLike) -> NDArray[np.float64]:
-        """E(B-V) [mag] to positions [deg, ICRS] and distances [pc], shape (n,).
-
-        Raises
-        ------
-        DataError
-            If the map's file is not there.
-        """
-        if not self.installed:
-            raise DataError(
-                f"MAF's dust map {self._file} is not there: rubin_sim's command rs_download_data fetches it (--dirs "
-                "maps), and the variable RUBIN_SIM_DATA_DIR says where it is; or use dust=lcgen.sky.SmoothDust()"
-            )
-        lon, lat, d = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, dtype=float)) for v in (ra, dec, distance)))
-        points = {"ra": np.radians(lon), "dec": np.radians(lat)}
-        read = maps.DustMap(nside=self.nside, interp=self.interp, map_path=self.map_path or None)
-        total = np.asarray(read.run(points)["ebv"], dtype=float)
-        if self.layer is None:
-            return total
-        whole = self.layer.ebv(lon, lat, np.full(d.shape, np.inf))
-        return total * np.divide(self.layer.ebv(lon, lat, d), whole, out=np.ones(d.shape), where=whole > 0)
+# Stars whose curves are kept, 6 KiB each.
+_DECODED = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +146,7 @@ class StarPopulation:
         if self.mag_limits is not None:
             object.__setattr__(self, "mag_limits", _limits(self.mag_limits))
         if isinstance(self.dust, str):
-            object.__setattr__(self, "dust", _named_dust(self.dust))
+            object.__setattr__(self, "dust", named_dust(self.dust))
         for name, value, kind in (("sky", self.sky, Footprint), ("dust", self.dust, DustMap)):
             if not isinstance(value, kind) and not (name == "dust" and value is None):
                 raise InputError(f"{name} must be one of those of lcgen.sky, received {value!r:.60}")
@@ -254,8 +191,13 @@ class StarPopulation:
 
     @cached_property
     def stars(self) -> dict[str, Stars]:
-        """The stars by class, drawn at first use."""
-        return {name: self.sample.draw(name, self.sample.seed, self._number(name)) for name in self.names}
+        """The stars by class, drawn and decoded at first use; very many are decoded when they are observed."""
+        drawn = {name: self.sample.draw(name, self.sample.seed, self._number(name)) for name in self.names}
+        if len(self) <= _DECODED:
+            for stars in drawn.values():
+                for band in LSST_BANDS:
+                    stars.template(band=band)
+        return drawn
 
     @cached_property
     def columns(self) -> dict[str, NDArray]:
@@ -414,14 +356,6 @@ def _limits(value: Any) -> tuple[float, float]:
     if not low < high:
         raise InputError(f"mag_limits must be two magnitudes, the brighter first, received {value!r}")
     return low, high
-
-
-def _named_dust(name: str) -> DustMap:
-    if name != "auto":
-        raise UnknownNameError("dust", name, ("auto",), hint="or a dust map of lcgen.sky, MafDust(), or None")
-    chosen = MafDust() if MafDust().installed else SmoothDust()
-    _log.info("dust of the population: %r", chosen)
-    return chosen
 
 
 def _rows(n: int, rows: Any) -> NDArray[np.int64]:

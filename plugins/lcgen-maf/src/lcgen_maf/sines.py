@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lcgen import InputError, LightCurveGenerator, Stars
+from lcgen.observe.depth import LSST_BANDS
 from lcgen.observe.irregular import Irregularity
 from lcgen.observe.noise import SurveyNoise
 from lcgen.taxonomy import class_info
@@ -26,7 +27,6 @@ from .slices import SliceVisits
 __all__ = ["Criteria", "SineStars", "Sines", "SinesAndStars", "compare_with_sines", "maf_parameters", "periodic_star"]
 
 _N_GRID = 256
-_BANDS = ("u", "g", "r", "i", "z", "y")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -260,7 +260,7 @@ def maf_parameters(stars: Stars, start: float, band: str = "r") -> NDArray[np.fl
     since = start - np.asarray(stars.columns["t0"], dtype=float)
     phase = np.mod(since + np.where(cycles == 1, 0.75, 0.25) * period, period)
     half = 0.5 * np.ptp(stars.template(_N_GRID, band), axis=1)
-    return np.stack([period, phase, half, *(stars.mean_magnitude(b) for b in _BANDS)], axis=1)
+    return np.stack([period, phase, half, *(stars.mean_magnitude(b) for b in LSST_BANDS)], axis=1)
 
 
 def periodic_star(
@@ -306,9 +306,11 @@ def periodic_star(
     """
     from rubin_sim.maf.maf_contrib.periodic_star_metric import PeriodicStarMetric
 
-    other = [b for b in visits.bands if b not in _BANDS]
+    other = [b for b in visits.bands if b not in LSST_BANDS]
     if other:
-        raise InputError(f"MAF's PeriodicStarMetric knows the bands {', '.join(_BANDS)}, received {', '.join(other)}")
+        raise InputError(
+            f"MAF's PeriodicStarMetric knows the bands {', '.join(LSST_BANDS)}, received {', '.join(other)}"
+        )
     criteria = criteria or Criteria()
     data = _data_slice(visits)
     parameters = maf_parameters(stars, float(visits.mjd[0]), band)
