@@ -18,7 +18,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8")
 def test_examples_run(
     number: int, opsim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
     shutil.copy(opsim, tmp_path / "baseline.db")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
@@ -31,3 +31,5 @@ def test_examples_run(
         assert recovered[2] == "fraction"
     else:
         assert names["bundle"].metric_values.compressed().size > 0
+    if number == 2:
+        assert 0.5 < float(capsys.readouterr().out) <= 1.0

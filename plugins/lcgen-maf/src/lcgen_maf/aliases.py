@@ -12,11 +12,13 @@ stars, combine by the addition theorems, so that powers of all stars come from p
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import rfft
 from scipy.special import gammaln
 
 from lcgen.compare.settings import Settings
@@ -43,6 +45,7 @@ _WORK = 400_000
 _TOP = 10
 
 Matrix = NDArray[np.float64]
+_Pair = tuple[NDArray, NDArray]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,7 +99,7 @@ def window_offsets(mjd: NDArray[np.float64], n: int = _N_WINDOW) -> NDArray[np.f
     size = 1 << min(int(np.ceil(np.log2(span * _MAX_OFFSET * 8.0 * 4.0))), 23)
     step = 4.0 * span / size
     counts = np.bincount(((mjd - mjd.min()) / step).astype(np.int64), minlength=size)[:size]
-    spectrum = np.abs(np.fft.rfft(counts)) ** 2
+    spectrum = np.abs(rfft(counts.astype(np.float32))) ** 2
     frequency = np.arange(spectrum.size) / (size * step)
     upper = int(np.searchsorted(frequency, _MAX_OFFSET))
     power = spectrum[: max(upper, 3)]
@@ -175,7 +178,8 @@ def _cos_sin(cycles: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[
     return np.cos(angle), np.sin(angle)
 
 
-@lru_cache(maxsize=64)
+# a slice point has one for all visits and some for the months until periods are known, of up to 25 MiB
+@lru_cache(maxsize=16)
 def _window(mjd: bytes, settings: Settings) -> Window:
     return Window(np.frombuffer(mjd), settings)
 
@@ -307,17 +311,33 @@ class _Powers:
         """Powers at a frequency of each star, shape (n_stars,), plus and minus shifts, shape (n_stars, 2, n_shifts)."""
         c, s = _cos_sin(frequency[:, None] * self._time)
         w, wy = self._w, self._w * self._y
-        yc, ys = _rotated(wy * c, wy * s, turns.cosine, turns.sine)
-        c2, s2 = _rotated(w * (c * c - s * s), 2.0 * w * c * s, turns.cosine_twice, turns.sine_twice)
+        data = _rotated(wy * c, wy * s, turns.cosine, turns.sine)
+        twice = _rotated(w * (c * c - s * s), 2.0 * w * c * s, turns.cosine_twice, turns.sine_twice)
+        means = (_rotated(w[:, b] * c[:, b], w[:, b] * s[:, b], turns.cosine[b], turns.sine[b]) for b in self._bands)
+        return self._power_of(data, twice, means)
+
+    def everywhere(self, turns: Turns) -> Matrix:
+        """Powers of all stars at the same frequencies, shape (n_stars, n_frequencies)."""
+        w, wy = self._w.astype(np.float32), (self._w * self._y).astype(np.float32)
+        data = (wy @ turns.cosine)[:, None], (wy @ turns.sine)[:, None]
+        twice = (w @ turns.cosine_twice)[:, None], (w @ turns.sine_twice)[:, None]
+        means = (((w[:, b] @ turns.cosine[b])[:, None], (w[:, b] @ turns.sine[b])[:, None]) for b in self._bands)
+        return self._power_of(data, twice, means)[:, 0]
+
+    def _power_of(self, data: _Pair, twice: _Pair, means: Iterable[_Pair]) -> Matrix:
+        """The share of the variance that a sinusoid explains, about a mean of its own in each band.
+
+        From sums over the measurements, weighted: of values times cosine and sine, of cosine and sine of twice the
+        angle, and in each band of cosine and sine.
+        """
         half = 0.5 * sum(self._total)
-        cc, ss, cs = half + 0.5 * c2, half - 0.5 * c2, 0.5 * s2
-        for band, total in zip(self._bands, self._total, strict=True):
-            part = w[:, band]
-            mc, ms = _rotated(part * c[:, band], part * s[:, band], turns.cosine[band], turns.sine[band])
+        cc, ss, cs = half + 0.5 * twice[0], half - 0.5 * twice[0], 0.5 * twice[1]
+        for (mc, ms), total in zip(means, self._total, strict=True):
             # means of y in each band are zero already
             cc -= mc * mc / total
             ss -= ms * ms / total
-            cs -= mc * ms / total
+            cs = cs - mc * ms / total
+        yc, ys = data
         determinant = cc * ss - cs * cs
         explained = yc * yc * ss + ys * ys * cc - 2.0 * yc * ys * cs
         # where sine and cosine are nearly the same, what they explain cannot be told
@@ -325,15 +345,18 @@ class _Powers:
         return np.divide(explained, determinant * self._power, out=np.zeros_like(explained), where=known)
 
 
-def _rotated(
-    cosine: Matrix, sine: Matrix, cos_shift: NDArray[np.float32], sin_shift: NDArray[np.float32]
-) -> tuple[Matrix, Matrix]:
+def _rotated(cosine: Matrix, sine: Matrix, cos_shift: NDArray[np.float32], sin_shift: NDArray[np.float32]) -> _Pair:
     """Sums over times of cosines and sines at a frequency plus and minus shifts, shape (n_stars, 2, n_shifts)."""
-    both = np.concatenate([cosine, sine]).astype(np.float32)
     n = cosine.shape[0]
-    with_cos, with_sin = (both @ cos_shift).astype(np.float64), (both @ sin_shift).astype(np.float64)
-    cc, sc, cs, ss = with_cos[:n], with_cos[n:], with_sin[:n], with_sin[n:]
-    return np.stack([cc - ss, cc + ss], axis=1), np.stack([sc + cs, sc - cs], axis=1)
+    both = np.empty((2 * n, cosine.shape[1]), dtype=np.float32)
+    both[:n], both[n:] = cosine, sine
+    with_cos, with_sin = both @ cos_shift, both @ sin_shift
+    out = np.empty((2, n, 2, cos_shift.shape[1]))
+    np.subtract(with_cos[:n], with_sin[n:], out=out[0, :, 0])
+    np.add(with_cos[:n], with_sin[n:], out=out[0, :, 1])
+    np.add(with_cos[n:], with_sin[:n], out=out[1, :, 0])
+    np.subtract(with_cos[n:], with_sin[:n], out=out[1, :, 1])
+    return out[0], out[1]
 
 
 def _effective_number(finder: _Powers, window: Window, count: NDArray) -> NDArray:
@@ -344,8 +367,7 @@ def _effective_number(finder: _Powers, window: Window, count: NDArray) -> NDArra
     probability (1 - z)^((n - 3) / 2); here that is set right for the tenth highest of some thousand powers, the more
     the fewer measurements there are, as it is then that the tail is not what the formula says.
     """
-    zero = np.zeros(count.size)
-    power = np.concatenate([finder.at(zero, turns)[:, 0] for turns in window.elsewhere], axis=1)
+    power = np.concatenate([finder.everywhere(turns) for turns in window.elsewhere], axis=1)
     high_power = np.partition(power, -_TOP, axis=1)[:, -_TOP].clip(1e-6, 1.0 - 1e-6)
     share = np.log((_TOP - 0.5) / power.shape[1])
     return np.clip(3.0 + 2.0 * share / np.log1p(-high_power), 5.0, count)

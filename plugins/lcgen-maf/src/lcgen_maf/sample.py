@@ -123,6 +123,9 @@ class StarSample:
         taken = {"mean_mag", "distance", "ra", "dec"} & set(self.params)
         if taken:
             raise InputError(f"params cannot have {', '.join(sorted(taken))}: the sample or the slice point says it")
+        for name, value in self.params.items():
+            if not isinstance(value, (str, int, float, np.number)) and not hasattr(value, "unit"):
+                raise InputError(f"params: {name} must be one number or word for all stars, received {value!r:.60}")
         object.__setattr__(self, "params", dict(self.params))
         object.__setattr__(self, "settings", resolve_engine(self.settings))
 
