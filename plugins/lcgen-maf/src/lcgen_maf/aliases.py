@@ -99,7 +99,7 @@ def window_offsets(mjd: NDArray[np.float64], n: int = _N_WINDOW) -> NDArray[np.f
     size = 1 << min(int(np.ceil(np.log2(span * _MAX_OFFSET * 8.0 * 4.0))), 23)
     step = 4.0 * span / size
     counts = np.bincount(((mjd - mjd.min()) / step).astype(np.int64), minlength=size)[:size]
-    spectrum = np.abs(rfft(counts.astype(np.float32))) ** 2
+    spectrum = np.abs(np.asarray(rfft(counts.astype(np.float32)))) ** 2
     frequency = np.arange(spectrum.size) / (size * step)
     upper = int(np.searchsorted(frequency, _MAX_OFFSET))
     power = spectrum[: max(upper, 3)]
