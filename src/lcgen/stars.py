@@ -151,8 +151,15 @@ class Stars:
     def __getitem__(self, index: Any) -> Stars:
         """Fewer stars, for a slice, a mask or an array of integers; each stays what it is."""
         rows = np.atleast_1d(np.arange(len(self))[index])
-        columns = {k: v[rows] for k, v in self.columns.items()}
-        new = Stars(
+        new = self._with({k: v[rows] for k, v in self.columns.items()}, rows)
+        known = self._curves_of or self
+        if known._decoded:
+            new._decoded, new._curves = known._decoded, known._curves[:, rows]
+        return new
+
+    def _with(self, columns: Mapping[str, NDArray], rows: Any) -> Stars:
+        """Stars of the same draw with other columns."""
+        return Stars(
             self._source,
             columns=columns,
             z=self._z[rows],
@@ -161,10 +168,6 @@ class Stars:
             law=self._law,
             r_v=self._r_v,
         )
-        known = self._curves_of or self
-        if known._decoded:
-            new._decoded, new._curves = known._decoded, known._curves[:, rows]
-        return new
 
     def behind(self, e_bv: ArrayLike, *, dims: bool = True) -> Stars:
         """The same stars behind other dust: what makes them periodic stays, colours and mean magnitudes change.
@@ -197,15 +200,7 @@ class Stars:
         a_v = self._r_v * values
         more = a_v - np.asarray(self.columns["a_v"], dtype=float) if dims else 0.0
         columns = self.columns | {"a_v": a_v, "e_bv": values.copy(), "mean_mag": self.columns["mean_mag"] + more}
-        new = Stars(
-            self._source,
-            columns=columns,
-            z=self._z,
-            scale=self._scale,
-            seed=self.seed,
-            law=self._law,
-            r_v=self._r_v,
-        )
+        new = self._with(columns, slice(None))
         # curves are minus their mean, which is all that dust changes: both have those that either makes
         new._curves_of = self._curves_of or self
         return new
