@@ -242,13 +242,18 @@ def _entry_points(distribution: Distribution) -> Iterator[Plugin]:
     # most distributions have none, and to parse the metadata of all would take long
     if not any(group in (distribution.read_text("entry_points.txt") or "") for group in GROUPS):
         return
-    name, version = distribution.metadata["Name"], distribution.metadata["Version"]
+    known = {}
+    for field in ("Name", "Version"):
+        # of importlib_metadata, whose finders serve as well once that package is imported, a missing one is an error
+        with contextlib.suppress(KeyError):
+            known[field] = distribution.metadata[field]
+    name, version = known.get("Name"), known.get("Version")
     if not name:
         raise ValueError("its metadata has no name")
     for entry in distribution.entry_points:
         if entry.group in GROUPS:
-            known = {"group": entry.group, "name": entry.name, "value": entry.value}
-            yield Plugin(**known, distribution=name, version=version or "unknown")
+            words = {"group": entry.group, "name": entry.name, "value": entry.value}
+            yield Plugin(**words, distribution=name, version=version or "unknown")
 
 
 def _normal(name: str) -> str:
