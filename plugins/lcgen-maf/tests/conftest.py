@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -15,6 +16,18 @@ PLACES = ((10.0, -20.0), (100.0, -30.0), (200.0, -10.0), (300.0, -45.0))
 """Right ascension and declination [deg] of the fields."""
 
 COLUMNS = ("observationStartMJD", "fiveSigmaDepth", "fieldRA", "fieldDec", "rotSkyPos", "night", "visitExposureTime")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the real survey data of lcgen's tests; skips without it, but never on CI."""
+    named = os.environ.get("LCGEN_DATA")
+    found = Path(named) if named else Path(__file__).resolve().parents[4] / "shared" / "data"
+    if (found / "cadences").is_dir():
+        return found
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail("the survey data is missing: set LCGEN_DATA to its folder")
+    pytest.skip("needs the real survey data: set LCGEN_DATA to its folder")
 
 
 @pytest.fixture(scope="session")

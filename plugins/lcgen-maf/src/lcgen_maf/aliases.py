@@ -39,6 +39,7 @@ _YEAR = 365.25
 _MAX_OFFSET = 4.2  # [1/d], beyond the aliases of three cycles a day
 _N_WINDOW = 60
 _SHARPENING = 3
+_N_STEPS = 2
 _MIN_OBSERVATIONS = 10
 _N_RANDOM = (1000, 8000)
 _WORK = 400_000
@@ -62,7 +63,7 @@ class FoundPeriods:
         Of the probability that noise alone has a peak as high, an upper bound.
     ratio : ndarray
         The found frequency over the true one where the peak is the true one's or a harmonic's; 0 for aliases; -1 for
-        noise; NaN where there is no period.
+        any other; NaN where there is no period.
     recovered : ndarray of bool
         Whether the period counts as recovered: within the tolerance of the true one, or of half of it in classes with
         two minima a period.
@@ -136,18 +137,43 @@ class Window:
         self.time = mjd - 0.5 * (mjd.min() + mjd.max())
         self.low, self.high = 1.0 / settings.max_period, 1.0 / settings.min_period
         self.shifts = np.concatenate([[0.0], _explicit(), window_offsets(mjd)])
+        self.span = max(float(np.ptp(mjd)), 1e-9)
+        self._step = 1.0 / (settings.oversampling * self.span)
+
+    @cached_property
+    def grid(self) -> NDArray[np.float64]:
+        """All frequencies of a complete search [1/d], where they are few enough; none of them otherwise."""
+        first, last = max(int(np.ceil(self.low / self._step)), 1), int(self.high / self._step)
+        if not 3 <= last - first < _N_RANDOM[1]:
+            return np.empty(0)
+        return np.arange(first, last + 1, dtype=np.float64) * self._step
+
+    @cached_property
+    def elsewhere(self) -> NDArray[np.float64]:
+        """Frequencies of no meaning [1/d], the more the fewer times there are."""
+        n = int(np.clip(_WORK / self.time.size, *_N_RANDOM))
+        return stream(0, "maf/frequencies").uniform(self.low, self.high, n)
+
+    @cached_property
+    def shared(self) -> tuple[Turns, ...]:
+        """Sinusoids of the grid or, where there is none, elsewhere."""
+        frequency, few = self.grid if self.grid.size else self.elsewhere, _N_RANDOM[0]
+        return tuple(Turns.of(self.time, frequency[k : k + few]) for k in range(0, frequency.size, few))
+
+    @cached_property
+    def nearby(self) -> NDArray[np.float64]:
+        """Steps within half a resolution element [1/d]; the first is 0."""
+        return np.linspace(0.0, 0.5, 7) / self.span
+
+    @cached_property
+    def nearby_turns(self) -> Turns:
+        """Sinusoids of the steps nearby."""
+        return Turns.of(self.time, self.nearby)
 
     @cached_property
     def turns(self) -> Turns:
         """Sinusoids of the shifts."""
         return Turns.of(self.time, self.shifts)
-
-    @cached_property
-    def elsewhere(self) -> tuple[Turns, ...]:
-        """Sinusoids at frequencies of no meaning, the more the fewer times there are."""
-        n = int(np.clip(_WORK / self.time.size, *_N_RANDOM))
-        frequency = stream(0, "maf/frequencies").uniform(self.low, self.high, n)
-        return tuple(Turns.of(self.time, frequency[k : k + _N_RANDOM[0]]) for k in range(0, n, _N_RANDOM[0]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -237,60 +263,105 @@ def find_periods(
         )
     # all classes at a slice point share its times
     window = _window(merged.mjd.tobytes(), settings)
-    time, low, high = window.time, window.low, window.high
     f0 = 1.0 / period
     y, w = merged.asinh
-    finder = _Powers(merged.slices, time, y, w)
-    best = np.full(n, -1.0)
-    best_frequency, best_ratio = np.full(n, np.nan), np.zeros(n)
+    finder = _Powers(merged.slices, window.time, y, w)
     resolution = 1.0 / np.maximum(merged.span, 1e-9)
-    for ratio in HARMONICS:
-        base = ratio * f0
-        used = window.shifts if ratio in _ALIASED else window.shifts[:1]
-        power = finder.at(base, window.turns.first(used.size))  # (n, 2, n_used): plus and minus
-        frequency = np.abs(base[:, None, None] + np.array([1.0, -1.0])[:, None] * used)
-        allowed = (frequency >= low) & (frequency <= high)
-        # within a resolution element of a harmonic it is that one's peak
-        harmonic = np.min(np.abs(frequency[..., None] - (f0[:, None] * np.array(HARMONICS))[:, None, None, :]), axis=-1)
-        allowed &= (harmonic > resolution[:, None, None]) | (used == 0.0)
-        power = np.where(allowed, power, -1.0).reshape(n, -1)
-        top = power.argmax(axis=1)
-        rows = np.arange(n)
-        better = power[rows, top] > best
-        best = np.where(better, power[rows, top], best)
-        best_frequency = np.where(better, frequency.reshape(n, -1)[rows, top], best_frequency)
-        best_ratio = np.where(better, np.where(top % used.size == 0, ratio, 0.0), best_ratio)
-    best = np.clip(best, 0.0, 1.0 - 1e-12)
+    peaks = _Peaks(n)
+    meant = [_offer_harmonic(peaks, finder, window, ratio, f0, resolution) for ratio in HARMONICS]
     total = np.maximum(w.sum(axis=1), 1e-300)
-    mean = (w @ time) / total
-    width = high * np.sqrt(4.0 * np.pi * np.maximum((w @ time**2) / total - mean**2, 0.0))
+    mean = (w @ window.time) / total
+    variance = np.maximum((w @ window.time**2) / total - mean**2, 0.0)
+    width = window.high * np.sqrt(4.0 * np.pi * variance)
     count = np.maximum(merged.count, 5).astype(float)
-    noise = np.zeros(n)
-    # peaks that a third of the measurements would not make once in a million need no comparison
-    near = np.flatnonzero(log_fap(best, np.maximum(count / 3.0, 5.0), width) > np.log(1e-6))
-    if near.size:
-        equal = _effective_number(_Powers(merged.slices, time, y[near], w[near]), window, count[near])
-        noise[near] = _noise_peak(uniforms[near, 0], equal, width[near])
-    lost = noise > best
-    frequency = np.where(lost, low + uniforms[:, 1] * (high - low), best_frequency)
-    ratio = np.where(lost, -1.0, best_ratio)
-    sharp = _sharpened(merged, time, y, w, frequency)
-    # a correction beyond half a resolution element is no correction
-    step = np.where((ratio > 0) & (np.abs(sharp) <= 0.5 * resolution), sharp, 0.0)
-    found = 1.0 / (frequency + step)
+    if window.grid.size:
+        _offer_grid(peaks, finder, window, f0, resolution)
+    else:
+        # peaks that a third of the measurements would not make once in a million need no comparison
+        near = np.flatnonzero(log_fap(peaks.power, np.maximum(count / 3.0, 5.0), width) > np.log(1e-6))
+        if near.size:
+            few = _Powers(merged.slices, window.time, y[near], w[near])
+            equal = _effective_number(few, window, count[near], np.concatenate([m[near] for m in meant], axis=1))
+            noise = np.zeros(n)
+            noise[near] = _noise_peak(uniforms[near, 0], equal, width[near])
+            place = window.low + uniforms[:, 1] * (window.high - window.low)
+            peaks.offer(noise[:, None], place[:, None], -1.0)
+    frequency = peaks.frequency
+    for _ in range(_N_STEPS):
+        step = _sharpened(merged, window.time, y, w, frequency)
+        # a correction beyond half a resolution element is no correction
+        moves = (peaks.ratio > 0) & (np.abs(frequency + step - peaks.frequency) <= 0.5 * resolution)
+        frequency = np.where(moves, frequency + step, frequency)
+    found = 1.0 / frequency
     accepted = (1.0, 2.0) if two_minima else (1.0,)
     recovered = np.zeros(n, dtype=bool)
     for multiple in accepted:
         recovered |= np.abs(found * multiple * f0 - 1.0) <= settings.tolerance
-    highest = np.maximum(best, noise)
-    fap = log_fap(highest, count, width) / np.log(10.0)
+    fap = log_fap(peaks.power, count, width) / np.log(10.0)
     return FoundPeriods(
         period=np.where(enough, found, np.nan),
-        power=np.where(enough, highest, np.nan),
+        power=np.where(enough, peaks.power, np.nan),
         log10_fap=np.where(enough, np.maximum(fap, -300.0), 0.0),
-        ratio=np.where(enough, ratio, np.nan),
+        ratio=np.where(enough, peaks.ratio, np.nan),
         recovered=recovered & enough,
     )
+
+
+class _Peaks:
+    """The highest peak of each star so far: power, frequency [1/d], and ratio to the true frequency."""
+
+    def __init__(self, n: int) -> None:
+        self.power, self.frequency, self.ratio = np.zeros(n), np.ones(n), np.full(n, -1.0)
+
+    def offer(self, power: Matrix, frequency: Matrix, ratio: Matrix | float) -> None:
+        """Take what is higher than before, of peaks of shape (n_stars, n_peaks)."""
+        rows, top = np.arange(power.shape[0]), power.argmax(axis=1)
+        higher = power[rows, top] > self.power
+        self.power = np.where(higher, np.minimum(power[rows, top], 1.0 - 1e-12), self.power)
+        self.frequency = np.where(higher, frequency[rows, top], self.frequency)
+        self.ratio = np.where(higher, np.broadcast_to(ratio, power.shape)[rows, top], self.ratio)
+
+
+def _to_harmonics(frequency: NDArray, f0: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance of frequencies of each star, shape (n_stars, n) or (1, n), to the nearest of its harmonics."""
+    out = np.full((f0.size, frequency.shape[1]), np.inf)
+    for ratio in HARMONICS:
+        np.minimum(out, np.abs(frequency - ratio * f0[:, None]), out=out)
+    return out
+
+
+def _offer_harmonic(
+    peaks: _Peaks, finder: _Powers, window: Window, ratio: float, f0: NDArray, resolution: NDArray
+) -> Matrix:
+    """The peaks of a harmonic and, where curves have power, of its aliases; returns all frequencies, (n_stars, n)."""
+    # noise moves a peak within its resolution element, and all its aliases with it
+    steps = np.concatenate([window.nearby, -window.nearby])
+    close = finder.at(ratio * f0, window.nearby_turns).reshape(f0.size, -1)  # plus, then minus
+    base = np.maximum(ratio * f0 + steps[close.argmax(axis=1)], 1e-9)
+    used = window.shifts if ratio in _ALIASED else window.shifts[:1]
+    power = finder.at(base, window.turns.first(used.size)).reshape(f0.size, -1)
+    frequency = np.abs(base[:, None] + np.concatenate([used, -used]))
+    own = np.concatenate([used, used]) == 0.0
+    # within a resolution element of a harmonic it is that one's peak
+    allowed = own | (_to_harmonics(frequency, f0) > resolution[:, None])
+    allowed &= (frequency >= window.low) & (frequency <= window.high)
+    peaks.offer(np.where(allowed, power, -1.0), frequency, np.where(own, ratio, 0.0))
+    return frequency
+
+
+def _offer_grid(peaks: _Peaks, finder: _Powers, window: Window, f0: NDArray, resolution: NDArray) -> None:
+    """The highest peak of the complete periodogram that is none of a harmonic."""
+    power = np.concatenate([finder.everywhere(turns) for turns in window.shared], axis=1)
+    free = _to_harmonics(window.grid[None, :], f0) > resolution[:, None]
+    top = np.where(free, power, -1.0)[:, 1:-1].argmax(axis=1) + 1
+    rows = np.arange(f0.size)
+    left, middle, right = power[rows, top - 1], power[rows, top], power[rows, top + 1]
+    curvature = left - 2.0 * middle + right
+    shift = np.divide(0.5 * (left - right), curvature, out=np.zeros_like(curvature), where=curvature < 0)
+    shift = np.clip(shift, -1.0, 1.0)
+    height = np.where(free[rows, top], middle - 0.25 * (left - right) * shift, -1.0)
+    frequency = window.grid[top] + shift * (window.grid[1] - window.grid[0])
+    peaks.offer(height[:, None], frequency[:, None], -1.0)
 
 
 def _explicit() -> NDArray[np.float64]:
@@ -359,17 +430,25 @@ def _rotated(cosine: Matrix, sine: Matrix, cos_shift: NDArray[np.float32], sin_s
     return out[0], out[1]
 
 
-def _effective_number(finder: _Powers, window: Window, count: NDArray) -> NDArray:
+def _effective_number(finder: _Powers, window: Window, count: NDArray, meant: Matrix) -> NDArray:
     """How many equal measurements would have powers like these at frequencies of no meaning.
 
     Where few measurements hold most of the variance, or the signal itself is what looks like noise at a wrong
     frequency, peaks are higher than the number of measurements says. For n equal ones power exceeds z with the
     probability (1 - z)^((n - 3) / 2); here that is set right for the tenth highest of some thousand powers, the more
-    the fewer measurements there are, as it is then that the tail is not what the formula says.
+    the fewer measurements there are, as it is then that the tail is not what the formula says. Frequencies within a
+    resolution element or two of those that are `meant`, harmonics and aliases, are left out.
     """
-    power = np.concatenate([finder.everywhere(turns) for turns in window.elsewhere], axis=1)
+    power = np.concatenate([finder.everywhere(turns) for turns in window.shared], axis=1)
+    cells = int(window.high * window.span) + 2
+    taken = np.zeros((count.size, cells), dtype=bool)
+    rows = np.arange(count.size)[:, None]
+    for beside in (-1, 0, 1):
+        taken[rows, np.clip((meant * window.span).astype(np.int64) + beside, 0, cells - 1)] = True
+    used = ~taken[:, (window.elsewhere * window.span).astype(np.int64)]
+    power[~used] = 0.0
     high_power = np.partition(power, -_TOP, axis=1)[:, -_TOP].clip(1e-6, 1.0 - 1e-6)
-    share = np.log((_TOP - 0.5) / power.shape[1])
+    share = np.log((_TOP - 0.5) / np.maximum(used.sum(axis=1), 2 * _TOP))
     return np.clip(3.0 + 2.0 * share / np.log1p(-high_power), 5.0, count)
 
 
