@@ -67,7 +67,7 @@ class StarSample:
         Let stars depart from repeating as real ones do.
     method : {"aliases", "full"}
         How periods are found: among the true period, its harmonics, the aliases that the visits allow and a peak of
-        noise, for many stars at once; or with the complete periodogram, star by star, a hundred times slower.
+        noise, for many stars at once; or with the complete periodogram, star by star, some fifty times slower.
         ``docs/maf.md`` says how often the two agree.
     settings : lcgen.compare.Settings
         Limits of the search and what counts as detected or recovered, as in :func:`lcgen.compare`.
