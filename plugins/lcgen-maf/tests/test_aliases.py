@@ -10,9 +10,10 @@ from lcgen import rng
 from lcgen.compare.settings import Settings
 from lcgen.taxonomy import CLASSES
 from lcgen_maf import Columns, StarSample
-from lcgen_maf.aliases import Window, find_periods, log_fap, window_offsets
+from lcgen_maf.aliases import find_periods, log_fap
 from lcgen_maf.field import field_of
 from lcgen_maf.slices import SliceVisits
+from lcgen_maf.window import Window, window_offsets
 
 SIDEREAL_DAY = 0.99726957
 
