@@ -23,7 +23,7 @@ from lcgen.compare.settings import Settings
 
 from .photometry import Merged
 from .series import harmonic_columns
-from .window import Turns, Window, cos_sin, window_of
+from .window import Turns, Window, cos_sin, vertex, window_of
 
 __all__ = ["HARMONICS", "FoundPeriods", "find_periods", "log_fap"]
 
@@ -214,9 +214,7 @@ def _offer_grid(peaks: _Peaks, finder: _Powers, window: Window, f0: NDArray, res
     top = np.where(free, power, -1.0)[:, 1:-1].argmax(axis=1) + 1
     rows = np.arange(f0.size)
     left, middle, right = power[rows, top - 1], power[rows, top], power[rows, top + 1]
-    curvature = left - 2.0 * middle + right
-    shift = np.divide(0.5 * (left - right), curvature, out=np.zeros_like(curvature), where=curvature < 0)
-    shift = np.clip(shift, -1.0, 1.0)
+    shift = np.clip(vertex(left, middle, right), -1.0, 1.0)
     height = np.where(free[rows, top], middle - 0.25 * (left - right) * shift, -1.0)
     frequency = window.grid[top] + shift * (window.grid[1] - window.grid[0])
     peaks.offer(height[:, None], frequency[:, None], -1.0)

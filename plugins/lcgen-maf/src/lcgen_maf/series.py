@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lcgen.prepare.fourier import harmonics
+
 __all__ = ["Series", "fit_series", "harmonic_columns"]
 
 # The exponent with which the prior of harmonics falls: in the middle of those lcgen.prepare.fourier chooses from, as
@@ -44,14 +46,8 @@ class Series:
 
 def harmonic_columns(phase: Matrix, n_harmonics: int) -> NDArray[np.float64]:
     """Columns cos 1, sin 1, cos 2 ... of the first harmonics, shape (*phase.shape, 2 * n_harmonics)."""
-    angle = 2.0 * np.pi * (phase - np.rint(phase))
-    base = np.cos(angle) + 1j * np.sin(angle)
-    out = np.empty((*phase.shape, 2 * n_harmonics))
-    turn = np.ones_like(base)
-    for k in range(n_harmonics):
-        turn = turn * base
-        out[..., 2 * k], out[..., 2 * k + 1] = np.real(turn), np.imag(turn)
-    return out
+    flat = harmonics((phase - np.rint(phase)).ravel(), n_harmonics)
+    return flat.reshape(*phase.shape, 2 * n_harmonics)
 
 
 def fit_series(

@@ -12,7 +12,7 @@ from scipy.fft import rfft
 from lcgen.compare.settings import Settings
 from lcgen.rng import stream
 
-__all__ = ["Turns", "Window", "cos_sin", "window_of", "window_offsets"]
+__all__ = ["Turns", "Window", "cos_sin", "vertex", "window_of", "window_offsets"]
 
 _SIDEREAL_DAY = 0.99726957
 _YEAR = 365.25
@@ -55,9 +55,13 @@ def window_offsets(mjd: NDArray[np.float64], n: int = _N_WINDOW) -> NDArray[np.f
     top = top[frequency[top] > 1.0 / span]
     best = top[np.argsort(-power[top], kind="stable")[:n]]
     left, middle, right = power[best - 1], power[best], power[best + 1]
+    return frequency[best] + vertex(left, middle, right) * frequency[1]
+
+
+def vertex(left: NDArray, middle: NDArray, right: NDArray) -> NDArray:
+    """Where parabolas through three values at -1, 0 and 1 are highest; 0 where they have no maximum."""
     curvature = left - 2.0 * middle + right
-    shift = np.divide(0.5 * (left - right), curvature, out=np.zeros_like(curvature), where=curvature < 0)
-    return frequency[best] + shift * frequency[1]
+    return np.divide(0.5 * (left - right), curvature, out=np.zeros_like(curvature), where=curvature < 0)
 
 
 class Window:
